@@ -1,0 +1,143 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One entry of the module table: what it is, which layer it stands on, and what it may use.
+struct Module {
+  var name: String
+  var uses: [Target.Dependency]
+  var testUses: [Target.Dependency] = []
+  var hasTests = true
+  var resources: [Resource] = []
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let atomics: Target.Dependency = .product(name: "Atomics", package: "swift-atomics")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let swiftASN1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+// The layers of design/architecture: arrows only go down, a service never uses another service.
+// `scripts/check-layers` reads this table from the package's own description and the imports from the sources.
+let modules: [Module] = [
+  // Layer 0: values and decisions.
+  Module(name: "PalanaCore", uses: [crypto]),
+  Module(name: "PalanaAPI", uses: ["PalanaCore"], testUses: [yams]),
+  Module(name: "PalanaAudit", uses: ["PalanaCore", crypto]),
+  Module(name: "PalanaPolicy", uses: ["PalanaCore", "PalanaAPI"]),
+  // Layer 1: clients of one outside thing each.
+  Module(name: "PalanaOPA", uses: ["PalanaCore", "PalanaPolicy", logging, nioPosix]),
+  Module(
+    name: "PalanaSecrets",
+    uses: ["PalanaCore", "PalanaPolicy", asyncHTTPClient, nioCore, nioFoundation, logging]),
+  Module(name: "PalanaControlAPI", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit"]),
+  Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", grdb, logging]),
+  // Layer 2: from what is wanted to what an engine applies.
+  Module(name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"]),
+  // Layer 3: services.
+  Module(
+    name: "PalanaLocal",
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaSecrets", "PalanaStore", "PalanaPlan", "CLinux", "CSeccomp", crypto, logging,
+      serviceLifecycle, subprocess, nioCore, nioPosix,
+    ]),
+  Module(
+    name: "PalanaEgress",
+    uses: [
+      "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "CResolve", atomics, collections, crypto, logging,
+      nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, serviceLifecycle, swiftASN1, x509,
+    ], testUses: [nioEmbedded]),
+  Module(
+    name: "PalanaControl",
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "PalanaStore", "PalanaPlan",
+      "PalanaControlAPI", hummingbird, httpTypes, logging, nioCore, nioPosix, serviceLifecycle,
+    ]),
+  // Layer 4: what a person starts.
+  Module(
+    name: "PalanaCommands",
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaControlAPI", argumentParser, asyncHTTPClient, nioCore,
+      nioFoundation, nioPosix, yams,
+    ]),
+  Module(
+    name: "PalanaBootstrap",
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore",
+      "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaControl", argumentParser, logging, nioCore, nioPosix,
+      serviceLifecycle, yams,
+    ]),
+]
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+var targets: [Target] = [
+  .systemLibrary(
+    name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+  .target(name: "CLinux"),
+  .target(name: "CResolve", linkerSettings: [.linkedLibrary("resolv")]),
+  .executableTarget(name: "pcli", dependencies: ["PalanaCommands"], swiftSettings: settings),
+  .executableTarget(name: "palanad", dependencies: ["PalanaBootstrap"], swiftSettings: settings),
+]
+for module in modules {
+  targets.append(
+    .target(
+      name: module.name, dependencies: module.uses, resources: module.resources, swiftSettings: settings))
+  guard module.hasTests else { continue }
+  targets.append(
+    .testTarget(
+      name: module.name + "Tests",
+      dependencies: [.target(name: module.name)] + module.uses + module.testUses,
+      exclude: [],
+      swiftSettings: settings))
+}
+
+let package = Package(
+  name: "palana",
+  products: [
+    .executable(name: "pcli", targets: ["pcli"]),
+    .executable(name: "palanad", targets: ["palanad"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+    .package(url: "https://github.com/apple/swift-atomics", exact: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
+  ],
+  targets: targets
+)

@@ -1,0 +1,1 @@
+// C calls that Swift cannot make by itself.

@@ -1,0 +1,50 @@
+/// Why a request did not pass: a closed list, the same in denial bodies, audit events and the documentation.
+package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
+  case hostNotAllowed = "host_not_allowed"
+  case portNotAllowed = "port_not_allowed"
+  case methodNotAllowed = "method_not_allowed"
+  case pathNotAllowed = "path_not_allowed"
+  case schemeNotAllowed = "scheme_not_allowed"
+  /// A rule that says deny, or a guardrail.
+  case policyDenied = "policy_denied"
+  case addressNotAllowed = "address_not_allowed"
+  case nameMismatch = "name_mismatch"
+  case malformedRequest = "malformed_request"
+  case headersTooLarge = "headers_too_large"
+  case requestTimeout = "request_timeout"
+  case secretNotBound = "secret_not_bound"
+  case placeholderLeft = "placeholder_left"
+  /// A real secret's value stood in a request that should not hold it.
+  case secretLeak = "secret_leak"
+  case secretUnavailable = "secret_unavailable"
+  case agentUnknown = "agent_unknown"
+  case agentKilled = "agent_killed"
+  case proxyAuthenticationRequired = "proxy_authentication_required"
+  case limitExceeded = "limit_exceeded"
+  case policyUnavailable = "policy_unavailable"
+  case auditUnavailable = "audit_unavailable"
+  case nameNotResolved = "name_not_resolved"
+  case upstreamUnreachable = "upstream_unreachable"
+  case upstreamCertificateInvalid = "upstream_certificate_invalid"
+  case upstreamProtocolError = "upstream_protocol_error"
+  case upstreamTimeout = "upstream_timeout"
+  /// The client did not finish the TLS handshake inside its tunnel (it pins a certificate, or does not trust ours).
+  case clientHandshakeFailed = "client_handshake_failed"
+  /// Something other than TLS or HTTP came through a tunnel.
+  case protocolNotSupported = "protocol_not_supported"
+
+  /// The status of the answer an agent gets: 403 for a decision, 4xx for its own mistakes, 502 to 504 for a plane or an upstream that is down.
+  package var status: Int {
+    switch self {
+    case .malformedRequest: 400
+    case .proxyAuthenticationRequired: 407
+    case .requestTimeout: 408
+    case .limitExceeded: 429
+    case .headersTooLarge: 431
+    case .secretUnavailable, .policyUnavailable, .auditUnavailable: 503
+    case .nameNotResolved, .upstreamUnreachable, .upstreamCertificateInvalid, .upstreamProtocolError: 502
+    case .upstreamTimeout: 504
+    default: 403
+    }
+  }
+}
