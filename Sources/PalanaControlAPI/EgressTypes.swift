@@ -1,0 +1,60 @@
+package import PalanaAPI
+
+/// A rule with the place where it is written.
+package struct EgressRuleEntry: Codable, Hashable, Sendable {
+  /// `agent`, `template/NAME` or `policy/NAME`. Only rules of `agent` can be removed through the agent.
+  package var source: String
+  package var rule: EgressRule
+
+  package init(source: String, rule: EgressRule) {
+    self.source = source
+    self.rule = rule
+  }
+}
+
+/// The rules that apply to an agent.
+package struct EgressRuleList: Codable, Hashable, Sendable {
+  package var items: [EgressRuleEntry]
+  package init(items: [EgressRuleEntry]) { self.items = items }
+}
+
+/// What would be asked of the gateway.
+package struct EgressTestRequest: Codable, Hashable, Sendable {
+  /// Upper case, for example `GET`.
+  package var method: String
+  /// Absolute, `http` or `https`.
+  package var url: String
+
+  package init(method: String, url: String) {
+    self.method = method
+    self.url = url
+  }
+}
+
+/// What the gateway would decide.
+package struct EgressTestResult: Codable, Hashable, Sendable {
+  package var allowed: Bool
+  /// From the closed list of denial reasons; absent when allowed.
+  package var reason: String?
+  /// `policy-name/rule-id`, `agent/rule-id` or `guardrail/package`; absent when no rule matched.
+  package var rule: String?
+  package var policyVersion: String
+  /// A sentence for people.
+  package var explanation: String
+  /// The canonical host and port that were decided on.
+  package var host: String
+  package var port: Int
+
+  package init(
+    allowed: Bool, reason: String? = nil, rule: String? = nil, policyVersion: String, explanation: String,
+    host: String, port: Int
+  ) {
+    self.allowed = allowed
+    self.reason = reason
+    self.rule = rule
+    self.policyVersion = policyVersion
+    self.explanation = explanation
+    self.host = host
+    self.port = port
+  }
+}

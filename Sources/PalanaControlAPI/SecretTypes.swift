@@ -1,0 +1,114 @@
+import FoundationEssentials
+package import PalanaAPI
+package import PalanaCore
+
+/// A secret as the server receives it. It has no `Encodable` conformance, so the values cannot go anywhere by accident.
+package struct SecretAddRequest: Decodable, Sendable {
+  /// `[A-Za-z_][A-Za-z0-9_]{0,63}`.
+  package var name: String
+  /// Nil: proxy-only.
+  package var access: SecretBindingSpec.Access?
+  package var values: [String: Redacted<String>]
+  /// `HOST[:PORT]`. Nil: the usual ones of well-known names.
+  package var hosts: [String]?
+  /// `header:NAME`, `basic`, `query:NAME`, `path`, `body`. Nil: the usual ones.
+  package var places: [String]?
+  /// The placeholder of the only key.
+  package var placeholder: String?
+
+  private enum CodingKeys: String, CodingKey { case name, access, values, hosts, places, placeholder }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    name = try container.decode(String.self, forKey: .name)
+    access = try container.decodeIfPresent(SecretBindingSpec.Access.self, forKey: .access)
+    values = try container.decode([String: String].self, forKey: .values).mapValues { Redacted($0) }
+    hosts = try container.decodeIfPresent([String].self, forKey: .hosts)
+    places = try container.decodeIfPresent([String].self, forKey: .places)
+    placeholder = try container.decodeIfPresent(String.self, forKey: .placeholder)
+  }
+}
+
+/// New values as the server receives them.
+package struct SecretRotateRequest: Decodable, Sendable {
+  package var values: [String: Redacted<String>]
+
+  private enum CodingKeys: String, CodingKey { case values }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    values = try container.decode([String: String].self, forKey: .values).mapValues { Redacted($0) }
+  }
+}
+
+/// Where a proxy-only secret may go and stand from now on; what is absent stays.
+package struct SecretBindRequest: Codable, Hashable, Sendable {
+  package var hosts: [String]?
+  package var places: [String]?
+
+  package init(hosts: [String]? = nil, places: [String]? = nil) {
+    self.hosts = hosts
+    self.places = places
+  }
+}
+
+/// Builds, on the client, the body of a request that carries secret values.
+package enum SecretPayload {
+  private struct Body: Encodable {
+    var name: String?
+    var access: SecretBindingSpec.Access?
+    var values: [String: String]
+    var hosts: [String]?
+    var places: [String]?
+    var placeholder: String?
+  }
+
+  /// The body of `addSecret`.
+  package static func add(
+    name: String, access: SecretBindingSpec.Access?, values: [String: Redacted<String>], hosts: [String]?,
+    places: [String]?, placeholder: String?
+  ) throws -> Redacted<[UInt8]> {
+    let body = Body(
+      name: name, access: access, values: values.mapValues { $0.reveal() }, hosts: hosts, places: places,
+      placeholder: placeholder)
+    return Redacted(Array(try JSONEncoder().encode(body)))
+  }
+
+  /// The body of `rotateSecret`.
+  package static func rotate(values: [String: Redacted<String>]) throws -> Redacted<[UInt8]> {
+    Redacted(Array(try JSONEncoder().encode(Body(values: values.mapValues { $0.reveal() }))))
+  }
+}
+
+/// What may be known of a secret.
+package struct SecretSummary: Codable, Hashable, Sendable {
+  package var name: String
+  package var access: SecretBindingSpec.Access
+  /// The keys with what the agent sees for each.
+  package var keys: [SecretKey]
+  /// `HOST:PORT`. Empty for a proxy-only secret: it is inert.
+  package var hosts: [String]
+  package var places: [String]
+  /// Counts rotations.
+  package var revision: Int
+  package var createdAt: Timestamp?
+
+  package init(
+    name: String, access: SecretBindingSpec.Access, keys: [SecretKey], hosts: [String], places: [String],
+    revision: Int, createdAt: Timestamp? = nil
+  ) {
+    self.name = name
+    self.access = access
+    self.keys = keys
+    self.hosts = hosts
+    self.places = places
+    self.revision = revision
+    self.createdAt = createdAt
+  }
+}
+
+/// The secrets of an agent, by name.
+package struct SecretList: Codable, Hashable, Sendable {
+  package var items: [SecretSummary]
+  package init(items: [SecretSummary]) { self.items = items }
+}
