@@ -1,0 +1,240 @@
+package import PalanaCore
+
+/// Turns a file and the environment into a ``LocalConfiguration``; every mistake names its file, line and key.
+package enum ConfigurationLoader {
+  private typealias Entry = ConfigurationDocument.Entry
+  private typealias Apply = @Sendable (Entry, inout LocalConfiguration) throws(PalanaError) -> Void
+
+  /// - Parameters:
+  ///   - yaml: the text of the file; nil: no file.
+  ///   - file: its name for messages.
+  ///   - environment: variables; those that start with `PALANA_` and name a key win over the file.
+  /// - Throws: ``PalanaError`` with code `invalid`.
+  package static func load(
+    yaml: String?, file: String, environment: [String: String]
+  ) throws(PalanaError) -> LocalConfiguration {
+    var configuration = LocalConfiguration()
+    var document = ConfigurationDocument()
+    if let yaml {
+      document = try ConfigurationDocument(yaml: yaml, file: file, leaves: ["egress.dns.hosts", "llm.routes"])
+    }
+    for path in keys.keys.sorted() {
+      let variable = variable(for: path)
+      guard let text = environment[variable] else { continue }
+      document.add(path: path, value: .scalar(text), variable: variable)
+    }
+    for entry in document.entries {
+      guard let apply = keys[entry.path] else { throw unknown(entry) }
+      try apply(entry, &configuration)
+    }
+    if configuration.secrets.address.isEmpty != configuration.secrets.tokenFile.isEmpty {
+      throw PalanaError(.invalid, "secrets.address and secrets.tokenFile belong together: set both or none")
+    }
+    return configuration
+  }
+
+  /// `egress.dns.upstreamCA` → `PALANA_EGRESS_DNS_UPSTREAM_CA`.
+  package static func variable(for path: String) -> String {
+    var text = "PALANA_"
+    var previousIsLower = false
+    for character in path {
+      if character == "." {
+        text.append("_")
+        previousIsLower = false
+        continue
+      }
+      if character.isUppercase, previousIsLower { text.append("_") }
+      previousIsLower = character.isLowercase
+      text.append(contentsOf: character.uppercased())
+    }
+    return text
+  }
+
+  /// Every key with how it is read. The keys of the documentation are checked against this table by a test.
+  package static var keyPaths: [String] { keys.keys.sorted() }
+
+  private static let keys: [String: Apply] = [
+    "home": { entry, to throws(PalanaError) in to.home = try absolutePath(entry) },
+    "control.listen": { entry, to throws(PalanaError) in to.control.listen = try optionalEndpoint(entry) },
+    "control.tokenFile": { entry, to throws(PalanaError) in to.control.tokenFile = try text(entry) },
+    "control.group": { entry, to throws(PalanaError) in to.control.group = try text(entry) },
+    "control.oidc.issuer": { entry, to throws(PalanaError) in try later(entry, &to) },
+    "control.oidc.clientID": { entry, to throws(PalanaError) in try later(entry, &to) },
+    "control.oidc.clientSecret": { entry, to throws(PalanaError) in try later(entry, &to) },
+    "egress.listen": { entry, to throws(PalanaError) in to.egress.listen = try optionalEndpoint(entry) },
+    "egress.threads": { entry, to throws(PalanaError) in to.egress.threads = try number(entry, 1...256) },
+    "egress.dns.servers": { entry, to throws(PalanaError) in
+      to.egress.dnsServers = try list(entry) { text throws(PalanaError) in
+        if let address = IPAddress(text) { return LocalConfiguration.Endpoint(address: address, port: 53) }
+        return try endpoint(text, entry)
+      }
+    },
+    "egress.dns.hosts": { entry, to throws(PalanaError) in
+      to.egress.dnsHosts = [:]
+      for (name, value) in try map(entry) {
+        guard let address = IPAddress(value) else {
+          throw wrong(entry, "‘\(value.prefix(60))’ (for \(name.prefix(80))) is not an IP address")
+        }
+        to.egress.dnsHosts[name] = address
+      }
+    },
+    "egress.upstreamCA": { entry, to throws(PalanaError) in
+      to.egress.upstreamCA = try list(entry) { text throws(PalanaError) in text }
+    },
+    "egress.allowAddresses": { entry, to throws(PalanaError) in
+      to.egress.allowAddresses = try list(entry) { text throws(PalanaError) in
+        do throws(PalanaError) { return try CIDR(text) } catch { throw wrong(entry, error.message) }
+      }
+    },
+    "egress.limits.headerBytes": { entry, to throws(PalanaError) in
+      to.egress.limits.headerBytes = try number(entry, 1024...1_048_576)
+    },
+    "egress.limits.bodyRewriteBytes": { entry, to throws(PalanaError) in
+      to.egress.limits.bodyRewriteBytes = try number(entry, 0...67_108_864)
+    },
+    "egress.limits.connectionsPerAgent": { entry, to throws(PalanaError) in
+      to.egress.limits.connectionsPerAgent = try number(entry, 1...65_535)
+    },
+    "llm.listen": { entry, to throws(PalanaError) in try later(entry, &to) },
+    "llm.routes": { entry, to throws(PalanaError) in try later(entry, &to) },
+    "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },
+    "secrets.tokenFile": { entry, to throws(PalanaError) in to.secrets.tokenFile = try text(entry) },
+    "opa.bundles": { entry, to throws(PalanaError) in
+      to.opa.bundles = try list(entry) { text throws(PalanaError) in text }
+    },
+    "opa.server": { entry, to throws(PalanaError) in to.opa.server = try text(entry) },
+    "audit.retention": { entry, to throws(PalanaError) in
+      do throws(PalanaError) {
+        let span = try TimeSpan(try text(entry))
+        guard span.duration >= .seconds(3600) else { throw PalanaError(.invalid, "at least 1h is kept") }
+        to.auditRetention = span.duration
+      } catch {
+        throw wrong(entry, error.message)
+      }
+    },
+    "network.subnet": { entry, to throws(PalanaError) in
+      let written = try text(entry)
+      do throws(PalanaError) {
+        let range = try CIDR(written)
+        guard case .v4 = range.base, (8...24).contains(range.prefix) else {
+          throw PalanaError(.invalid, "the subnet is IPv4 with a prefix of 8 to 24 bits")
+        }
+      } catch {
+        throw wrong(entry, error.message)
+      }
+      to.subnet = written
+    },
+    "network.prefix": { entry, to throws(PalanaError) in
+      let name = try text(entry)
+      let fits = name.utf8.enumerated().allSatisfy { index, byte in
+        (97...122).contains(byte) || (index > 0 && (48...57).contains(byte))
+      }
+      guard (1...6).contains(name.utf8.count), fits else {
+        throw wrong(entry, "1 to 6 lower-case letters and digits, a letter first")
+      }
+      to.networkPrefix = name
+    },
+  ]
+
+  // MARK: - Reading one value
+
+  private static func wrong(_ entry: Entry, _ why: String) -> PalanaError {
+    PalanaError(.invalid, "\(entry.origin): \(entry.path): \(why)")
+  }
+
+  private static func unknown(_ entry: Entry) -> PalanaError {
+    let near = keys.keys.min { distance($0, entry.path) < distance($1, entry.path) }
+    let hint = near.flatMap { distance($0, entry.path) <= 4 ? "did you mean \($0)?" : nil } ?? ""
+    return PalanaError(.invalid, "\(entry.origin): \(entry.path): there is no such key", hint: hint)
+  }
+
+  private static func text(_ entry: Entry) throws(PalanaError) -> String {
+    guard case .scalar(let text) = entry.value else { throw wrong(entry, "one value is expected, not a list or a group") }
+    return text
+  }
+
+  private static func number(_ entry: Entry, _ range: ClosedRange<Int>) throws(PalanaError) -> Int {
+    guard let number = Int(try text(entry)), range.contains(number) else {
+      throw wrong(entry, "a whole number from \(range.lowerBound) to \(range.upperBound) is expected")
+    }
+    return number
+  }
+
+  private static func absolutePath(_ entry: Entry) throws(PalanaError) -> String {
+    let path = try text(entry)
+    guard path.hasPrefix("/"), path.utf8.count < 80, !path.contains("\0") else {
+      throw wrong(entry, "an absolute path of less than 80 bytes is expected (a socket's path has little room)")
+    }
+    return path
+  }
+
+  private static func endpoint(_ text: String, _ entry: Entry) throws(PalanaError) -> LocalConfiguration.Endpoint {
+    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+      (0...65_535).contains(port)
+    else { throw wrong(entry, "‘\(text.prefix(60))’ is not ADDRESS:PORT") }
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+    if host == "localhost" { return LocalConfiguration.Endpoint(address: .v4(0x7f00_0001), port: port) }
+    guard let address = IPAddress(host) else { throw wrong(entry, "‘\(host.prefix(60))’ is not an IP address") }
+    return LocalConfiguration.Endpoint(address: address, port: port)
+  }
+
+  private static func optionalEndpoint(_ entry: Entry) throws(PalanaError) -> LocalConfiguration.Endpoint? {
+    let written = try text(entry)
+    return written.isEmpty ? nil : try endpoint(written, entry)
+  }
+
+  private static func list<Element>(
+    _ entry: Entry, _ read: (String) throws(PalanaError) -> Element
+  ) throws(PalanaError) -> [Element] {
+    let texts: [String]
+    switch entry.value {
+    case .list(let items): texts = items
+    // From the environment: separated by commas.
+    case .scalar(let text): texts = text.isEmpty ? [] : text.split(separator: ",").map(String.init)
+    case .map: throw wrong(entry, "a list is expected")
+    }
+    var result: [Element] = []
+    for text in texts { result.append(try read(text)) }
+    return result
+  }
+
+  private static func map(_ entry: Entry) throws(PalanaError) -> [String: String] {
+    switch entry.value {
+    case .map(let map): return map
+    case .scalar(let text):
+      var result: [String: String] = [:]
+      for pair in text.split(separator: ",") {
+        let parts = pair.split(separator: "=", maxSplits: 1)
+        guard parts.count == 2 else { throw wrong(entry, "NAME=VALUE pairs separated by commas are expected") }
+        result[String(parts[0])] = String(parts[1])
+      }
+      return result
+    case .list(let items) where items.isEmpty: return [:]
+    case .list: throw wrong(entry, "a mapping of names is expected, not a list")
+    }
+  }
+
+  /// A key of a part that a later version brings: accepted, so that one file serves, and said.
+  private static func later(_ entry: Entry, _ configuration: inout LocalConfiguration) throws(PalanaError) {
+    if case .scalar("") = entry.value { return }
+    configuration.warnings.append("\(entry.origin): \(entry.path) has no effect in this version")
+  }
+
+  /// Levenshtein's distance, for the hint about a misspelt key.
+  private static func distance(_ left: String, _ right: String) -> Int {
+    let left = Array(left.utf8)
+    let right = Array(right.utf8)
+    var row = Array(0...right.count)
+    for (i, a) in left.enumerated() {
+      var previous = row[0]
+      row[0] = i + 1
+      for (j, b) in right.enumerated() {
+        let cost = previous + (a == b ? 0 : 1)
+        previous = row[j + 1]
+        row[j + 1] = min(cost, row[j + 1] + 1, row[j] + 1)
+      }
+    }
+    return row[right.count]
+  }
+}

@@ -1,0 +1,80 @@
+package import PalanaCore
+
+/// Everything that can be set for one machine. The initial values are the defaults.
+///
+/// Read by ``ConfigurationLoader`` from a YAML file and from the environment: the key `egress.dns.servers` is also the variable
+/// `PALANA_EGRESS_DNS_SERVERS`, which wins.
+package struct LocalConfiguration: Hashable, Sendable {
+  /// `host:port` of a TCP listener.
+  package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+    package var address: IPAddress
+    package var port: Int
+
+    package init(address: IPAddress, port: Int) {
+      self.address = address
+      self.port = port
+    }
+
+    package var description: String {
+      if case .v6 = address { return "[\(address)]:\(port)" }
+      return "\(address):\(port)"
+    }
+  }
+
+  package struct Control: Hashable, Sendable {
+    /// Nil: the Unix socket only.
+    package var listen: Endpoint? = Endpoint(address: .v4(0x7f00_0001), port: 7180)
+    /// Empty: `HOME/control/token`, made at the first start.
+    package var tokenFile = ""
+    /// A group of this machine whose members may use the Unix socket. Empty: root only.
+    package var group = ""
+  }
+
+  package struct Limits: Hashable, Sendable {
+    package var headerBytes = 65_536
+    package var bodyRewriteBytes = 1_048_576
+    package var connectionsPerAgent = 1024
+  }
+
+  package struct Egress: Hashable, Sendable {
+    /// Nil: the first address of the subnet, port 3128.
+    package var listen: Endpoint?
+    package var dnsServers: [Endpoint] = []
+    /// Names that are answered before DNS is asked.
+    package var dnsHosts: [String: IPAddress] = [:]
+    /// PEM files that upstream certificates may chain to, besides the system's.
+    package var upstreamCA: [String] = []
+    /// Ranges of special-purpose addresses that policy may reach.
+    package var allowAddresses: [CIDR] = []
+    package var limits = Limits()
+    /// Event loops of the gateway; nil: one for each processor.
+    package var threads: Int?
+  }
+
+  package struct Secrets: Hashable, Sendable {
+    /// Empty: the daemon runs its own OpenBao.
+    package var address = ""
+    package var tokenFile = ""
+  }
+
+  package struct OPA: Hashable, Sendable {
+    /// Rego files, folders of them, or bundles (`.tar.gz`).
+    package var bundles: [String] = []
+    /// Base URL of an OPA server. Empty: the engine in process.
+    package var server = ""
+  }
+
+  package var home = "/var/lib/palana"
+  package var control = Control()
+  package var egress = Egress()
+  package var secrets = Secrets()
+  package var opa = OPA()
+  package var auditRetention: Duration = .seconds(90 * 86_400)
+  package var subnet: String = "10.77.0.0/16"
+  /// Short name of this installation, the first part of its interfaces, tables and cgroups: `[a-z][a-z0-9]{0,5}`.
+  package var networkPrefix = "palana"
+  /// Keys that are known but speak of a part that this version does not have yet; shown as warnings.
+  package var warnings: [String] = []
+
+  package init() {}
+}
