@@ -9,6 +9,24 @@ package protocol ResourceSpec: Codable, Hashable, Sendable {
   static var plural: String { get }
   /// Whether a resource of this kind belongs to an owner (true) or to the installation (false).
   static var isOwned: Bool { get }
+
+  /// The raw identity of the owner; always nil for kinds that are not owned.
+  var owner: UserIdentity? { get }
+  /// Every problem of the spec, with paths that start at `spec`.
+  func problems() -> [FieldError]
+  /// What may not change when `old` is replaced by this spec.
+  func problems(replacing old: Self) -> [FieldError]
+}
+
+extension ResourceSpec {
+  package var owner: UserIdentity? { nil }
+  package func problems() -> [FieldError] { [] }
+
+  /// An owner, once set, stays: whoever could change it could take over the agent's secrets.
+  package func problems(replacing old: Self) -> [FieldError] {
+    guard Self.isOwned, let before = old.owner, owner != before else { return [] }
+    return [FieldError("spec.owner", "immutable, it is \(before.raw)")]
+  }
 }
 
 /// A Kubernetes-shaped object: identity, what is wanted (`spec`), what is (`status`).

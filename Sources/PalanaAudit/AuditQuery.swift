@@ -1,0 +1,46 @@
+package import PalanaCore
+
+/// Which events are wanted. Every condition that is given must hold.
+package struct AuditQuery: Codable, Hashable, Sendable {
+  /// Name or identifier of an agent.
+  package var agent: String?
+  package var owner: UserIdentity?
+  /// An exact host, or `*.example.com` for every name below it.
+  package var host: String?
+  package var component: AuditEvent.Component?
+  package var decision: AuditEvent.Decision?
+  package var severity: AuditEvent.Severity?
+  /// Inclusive.
+  package var since: Timestamp?
+  /// Exclusive.
+  package var until: Timestamp?
+  /// Only records after this one.
+  package var afterSeq: Int64?
+  /// The newest so many (with `afterSeq`: the oldest so many), 1 to 10,000. Nil: 100.
+  package var limit: Int?
+
+  package init(
+    agent: String? = nil, owner: UserIdentity? = nil, host: String? = nil, component: AuditEvent.Component? = nil,
+    decision: AuditEvent.Decision? = nil, severity: AuditEvent.Severity? = nil, since: Timestamp? = nil,
+    until: Timestamp? = nil, afterSeq: Int64? = nil, limit: Int? = nil
+  ) {
+    self.agent = agent
+    self.owner = owner
+    self.host = host
+    self.component = component
+    self.decision = decision
+    self.severity = severity
+    self.since = since
+    self.until = until
+    self.afterSeq = afterSeq
+    self.limit = limit
+  }
+}
+
+/// Whose events the asking person may see. Not optional anywhere, so that nobody forgets to decide.
+package enum AuditScope: Hashable, Sendable {
+  /// Operators.
+  case everything
+  /// Events of this owner's agents, and events without an agent in which this person acted.
+  case owner(UserIdentity)
+}
