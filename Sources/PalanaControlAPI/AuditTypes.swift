@@ -1,81 +1,69 @@
 package import PalanaAudit
 package import PalanaCore
 
-/// Which audit events are wanted. All given conditions must hold.
-package struct AuditQuery: Hashable, Sendable {
-  /// Name of an agent.
-  package var agent: String?
-  /// Raw identity of the owner of the agent.
-  package var owner: UserIdentity?
-  package var host: String?
-  package var component: AuditEvent.Component?
-  package var decision: AuditEvent.Decision?
-  package var since: Timestamp?
-  package var until: Timestamp?
-  /// The newest so many; 1 to 100,000. Nil: 1,000.
-  package var limit: Int?
+/// What is asked of `/v1/audit`.
+package struct AuditRequest: Hashable, Sendable {
+  /// Which events; without `afterSeq`, which is the server's business.
+  package var query: AuditQuery
   /// Keeps the stream open for events to come.
   package var follow: Bool
 
-  package init(
-    agent: String? = nil, owner: UserIdentity? = nil, host: String? = nil, component: AuditEvent.Component? = nil,
-    decision: AuditEvent.Decision? = nil, since: Timestamp? = nil, until: Timestamp? = nil, limit: Int? = nil,
-    follow: Bool = false
-  ) {
-    self.agent = agent
-    self.owner = owner
-    self.host = host
-    self.component = component
-    self.decision = decision
-    self.since = since
-    self.until = until
-    self.limit = limit
+  package init(_ query: AuditQuery, follow: Bool = false) {
+    self.query = query
     self.follow = follow
   }
 
-  /// The query parameters of this query, for a client.
+  /// The query parameters, for a client.
   package var queryItems: [(name: String, value: String)] {
     var items: [(name: String, value: String)] = []
     func add(_ name: String, _ value: String?) { if let value { items.append((name, value)) } }
-    add("agent", agent)
-    add("owner", owner?.raw)
-    add("host", host)
-    add("component", component?.rawValue)
-    add("decision", decision?.rawValue)
-    add("since", since?.description)
-    add("until", until?.description)
-    add("limit", limit.map(String.init))
+    add("agent", query.agent)
+    add("owner", query.owner?.raw)
+    add("host", query.host)
+    add("component", query.component?.rawValue)
+    add("decision", query.decision?.rawValue)
+    add("severity", query.severity?.rawValue)
+    add("since", query.since?.description)
+    add("until", query.until?.description)
+    add("limit", query.limit.map(String.init))
     if follow { items.append(("follow", "true")) }
     return items
   }
 
   /// As the route table describes them.
   static let parameters: [Route.Query] = [
-    .init("agent", .string, "Name of an agent."),
-    .init("owner", .string, "Raw identity of the owner; operators may give any."),
-    .init("host", .string, "Host of the request."),
+    .init("agent", .string, "Name or identifier of an agent."),
+    .init("owner", .string, "Raw identity of the owner of the agent."),
+    .init("host", .string, "Host of the request, or *.example.com for every name below it."),
     .init("component", .string, "Component that wrote the event."),
-    .init("decision", .string, "allow, deny, error or info."),
+    .init("decision", .string, "allow, deny, error or info."), .init("severity", .string, "normal or critical."),
     .init("since", .string, "RFC 3339 time, inclusive."), .init("until", .string, "RFC 3339 time, exclusive."),
-    .init("limit", .integer, "The newest so many, 1 to 100000; absent: 1000."),
+    .init("limit", .integer, "The newest so many, 1 to 10000; absent: 100."),
     .init("follow", .boolean, "Keeps the stream open."),
   ]
 }
 
 /// Whether the hash chain holds.
-package struct AuditVerification: Codable, Hashable, Sendable {
+package struct AuditVerifyResult: Codable, Hashable, Sendable {
   package var ok: Bool
-  package var events: Int
+  /// Events that were checked.
+  package var events: Int64
   package var firstSeq: Int64?
   package var lastSeq: Int64?
-  /// What is wrong and where; absent when nothing is.
-  package var problem: String?
+  /// Hash of the last event.
+  package var head: String?
+  /// The first hundred, in order.
+  package var problems: [AuditVerification.Problem]
+  /// All of them.
+  package var problemCount: Int64
 
-  package init(ok: Bool, events: Int, firstSeq: Int64? = nil, lastSeq: Int64? = nil, problem: String? = nil) {
-    self.ok = ok
-    self.events = events
-    self.firstSeq = firstSeq
-    self.lastSeq = lastSeq
-    self.problem = problem
+  package init(_ verification: AuditVerification) {
+    ok = verification.isIntact
+    events = verification.checked
+    firstSeq = verification.firstSeq
+    lastSeq = verification.lastSeq
+    head = verification.head
+    problems = verification.problems
+    problemCount = verification.problemCount
   }
 }

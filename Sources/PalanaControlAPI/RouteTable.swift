@@ -165,10 +165,10 @@ extension Route {
       .unkill, .post, "/v1/unkill", "Takes back orders with exactly this target.", query: [owner],
       request: .json("KillRequest"), response: .json("KillReport")),
     Route(
-      .audit, .get, "/v1/audit", "The audit trail, oldest first.", query: AuditQuery.parameters,
+      .audit, .get, "/v1/audit", "The audit trail, oldest first.", query: AuditRequest.parameters,
       response: .lines("AuditEvent")),
     Route(
       .verifyAudit, .get, "/v1/audit/verify", "Checks the hash chain.", access: .operator,
-      response: .json("AuditVerification")),
+      response: .json("AuditVerifyResult")),
   ]
 }
