@@ -1,5 +1,5 @@
 package import PalanaAudit
-package import PalanaCore
+import PalanaCore
 
 /// What is asked of `/v1/audit`.
 package struct AuditRequest: Hashable, Sendable {
