@@ -79,7 +79,7 @@ let modules: [Module] = [
     name: "PalanaBootstrap",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore",
-      "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaControl", argumentParser, logging, nioCore, nioPosix,
+      "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaControl", "CProcess", argumentParser, logging, nioCore, nioPosix,
       serviceLifecycle, yams,
     ]),
 ]
@@ -98,6 +98,7 @@ var targets: [Target] = [
   .systemLibrary(
     name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
   .target(name: "CLinux"),
+  .target(name: "CProcess"),
   .target(name: "CResolve", linkerSettings: [.linkedLibrary("resolv")]),
   .executableTarget(name: "pcli", dependencies: ["PalanaCommands"], swiftSettings: settings),
   .executableTarget(name: "palanad", dependencies: ["PalanaBootstrap"], swiftSettings: settings),
