@@ -1,0 +1,55 @@
+package import PalanaAPI
+package import PalanaCore
+
+/// The environment that every agent finds, as `docs` promise it: proxy, CA, identity, placeholders.
+package struct AgentEnvironment: Sendable {
+  /// The agent's home, its only lasting storage.
+  package static let home = "/data"
+  /// Stands where the proxy token comes; filled in when a plan leaves for the engine, so that no plan holds the token.
+  package static let proxyTokenMark = "{{palana.proxyToken}}"
+
+  package var agent: ResourceName
+  package var owner: UserIdentity
+  package var platform: PlatformFacts
+
+  package init(agent: ResourceName, owner: UserIdentity, platform: PlatformFacts) {
+    self.agent = agent
+    self.owner = owner
+    self.platform = platform
+  }
+
+  /// What the platform sets. Nothing that an agent or a secret's name says may replace it: a secret called `HTTPS_PROXY`
+  /// would otherwise be a way around the gateway's own variables.
+  package var fixed: [String: String] {
+    let proxy = "http://\(agent):\(Self.proxyTokenMark)@\(Self.authority(platform.gateway, platform.proxyPort))"
+    let direct = "localhost,127.0.0.1,::1"
+    var all = [
+      "HOME": Self.home, "PALANA_AGENT": agent.text, "PALANA_OWNER": owner.raw,
+      "SSL_CERT_FILE": platform.caBundle, "REQUESTS_CA_BUNDLE": platform.caBundle, "CURL_CA_BUNDLE": platform.caBundle,
+      "GIT_SSL_CAINFO": platform.caBundle, "NODE_EXTRA_CA_CERTS": platform.caCertificate,
+      "NO_PROXY": direct, "no_proxy": direct,
+    ]
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+      all[name] = proxy
+      all[name.lowercased()] = proxy
+    }
+    if let llm = platform.llm { all["PALANA_LLM_BASE_URL"] = llm.baseURL }
+    return all
+  }
+
+  /// The written variables, over them the placeholders of proxy-only secrets, over them what the platform sets.
+  package func variables(written: [String: String], bindings: [SecretBinding]) -> [String: String] {
+    var all = written
+    for binding in bindings where binding.spec.access == .proxyOnly {
+      for key in binding.spec.keys {
+        if let variable = key.variable, let placeholder = key.placeholder { all[variable] = placeholder }
+      }
+    }
+    return all.merging(fixed) { _, platform in platform }
+  }
+
+  private static func authority(_ address: IPAddress, _ port: Int) -> String {
+    if case .v6 = address { return "[\(address)]:\(port)" }
+    return "\(address):\(port)"
+  }
+}

@@ -1,0 +1,38 @@
+package import PalanaCore
+
+/// What the planner must know of the platform around an agent: where its gateways are and where their CA stands.
+package struct PlatformFacts: Codable, Hashable, Sendable {
+  /// The gateway's address as agents see it.
+  package var gateway: IPAddress
+  /// Prefix length of the agents' subnet.
+  package var prefix: Int
+  /// TCP port of the egress gateway's explicit proxy.
+  package var proxyPort: Int
+  /// Base URL and port of the LLM gateway; nil while no LLM listener is configured.
+  package var llm: LLM?
+  /// The system's roots and the installation's CA in one PEM file, path inside the sandbox.
+  package var caBundle: String
+  /// The installation's CA alone, path inside the sandbox.
+  package var caCertificate: String
+
+  package struct LLM: Codable, Hashable, Sendable {
+    package var baseURL: String
+    package var port: Int
+    package init(baseURL: String, port: Int) {
+      self.baseURL = baseURL
+      self.port = port
+    }
+  }
+
+  package init(
+    gateway: IPAddress, prefix: Int, proxyPort: Int, llm: LLM? = nil,
+    caBundle: String = "/etc/ssl/certs/ca-certificates.crt", caCertificate: String = "/etc/ssl/certs/palana-ca.pem"
+  ) {
+    self.gateway = gateway
+    self.prefix = prefix
+    self.proxyPort = proxyPort
+    self.llm = llm
+    self.caBundle = caBundle
+    self.caCertificate = caCertificate
+  }
+}
