@@ -39,7 +39,7 @@ let modules: [Module] = [
   Module(name: "PalanaCore", uses: [crypto]),
   Module(name: "PalanaAPI", uses: ["PalanaCore"], testUses: [yams]),
   Module(name: "PalanaAudit", uses: ["PalanaCore", crypto]),
-  Module(name: "PalanaPolicy", uses: ["PalanaCore", "PalanaAPI"]),
+  Module(name: "PalanaPolicy", uses: ["PalanaCore", "PalanaAPI", crypto]),
   // Layer 1: clients of one outside thing each.
   Module(name: "PalanaOPA", uses: ["PalanaCore", "PalanaPolicy", logging, nioPosix]),
   Module(

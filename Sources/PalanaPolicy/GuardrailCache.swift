@@ -1,0 +1,50 @@
+import Synchronization
+
+/// Remembers what guardrails answered, for as long as each answer said that it holds. Bounded; safe to share.
+package final class GuardrailCache: Sendable {
+  private struct Entry {
+    let versions: [String]
+    let answers: [GuardrailAnswer]
+    let expires: Duration
+  }
+
+  private let limit: Int
+  private let clock: MonotonicClock
+  private let entries = Mutex<[EgressRequest: Entry]>([:])
+
+  /// - Parameters:
+  ///   - limit: the most answers in memory.
+  ///   - clock: what lives are measured with.
+  package init(limit: Int = 4096, clock: MonotonicClock = .system) {
+    self.limit = max(limit, 1)
+    self.clock = clock
+  }
+
+  /// How many answers are in memory.
+  package var count: Int { entries.withLock { $0.count } }
+
+  func answers(_ request: EgressRequest, versions: [String]) -> [GuardrailAnswer]? {
+    let now = clock.now()
+    return entries.withLock { entries in
+      guard let entry = entries[request] else { return nil }
+      guard entry.versions == versions, now < entry.expires else {
+        entries[request] = nil
+        return nil
+      }
+      return entry.answers
+    }
+  }
+
+  func store(_ request: EgressRequest, versions: [String], _ answers: [GuardrailAnswer]) {
+    guard let life = answers.map(\.validFor).min(), life > .zero else { return }
+    let now = clock.now()
+    entries.withLock { entries in
+      if entries.count >= limit, entries[request] == nil {
+        // Expired ones first; if none are, a full cache starts afresh: simple, bounded, and it costs one question each.
+        entries = entries.filter { now < $0.value.expires }
+        if entries.count >= limit { entries.removeAll(keepingCapacity: true) }
+      }
+      entries[request] = Entry(versions: versions, answers: answers, expires: now + life)
+    }
+  }
+}
