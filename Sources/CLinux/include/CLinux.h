@@ -1,1 +1,2 @@
 // C calls that Swift cannot make by itself.
+#include "CLinuxNet.h"
