@@ -1,0 +1,36 @@
+package import PalanaCore
+package import PalanaPolicy
+package import PalanaSecrets
+
+/// One agent as the gateway knows it. A value that never changes: a new state of the agent is a new object.
+package final class EgressAgent: Sendable {
+  /// Who it is, for decisions and events.
+  package let subject: PolicySubject
+  /// The only address it may speak from.
+  package let source: IPAddress
+  /// The second factor: what it must present as the password of its proxy authentication.
+  package let proxyToken: Redacted<String>
+  /// What it may do.
+  package let decisions: DecisionCore
+  /// The placeholders that stand for its secrets.
+  package let bindings: [PlaceholderBinding]
+  /// Whether the kill switch holds it: nothing of it passes.
+  package let isKilled: Bool
+  /// Open connections; nil: the gateway's own limit.
+  package let connectionLimit: Int?
+
+  package init(
+    subject: PolicySubject, source: IPAddress, proxyToken: Redacted<String>, decisions: DecisionCore,
+    bindings: [PlaceholderBinding], isKilled: Bool = false, connectionLimit: Int? = nil
+  ) {
+    self.subject = subject
+    self.source = source
+    self.proxyToken = proxyToken
+    self.decisions = decisions
+    self.bindings = bindings
+    self.isKilled = isKilled
+    self.connectionLimit = connectionLimit
+  }
+
+  package var id: AgentID { subject.id }
+}

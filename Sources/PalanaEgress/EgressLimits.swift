@@ -1,0 +1,41 @@
+/// What one agent, or all of them together, may use of the gateway.
+package struct EgressLimits: Sendable, Hashable {
+  /// Bytes of one request head or response head, with its first line.
+  package var headerBytes = 65_536
+  /// Header fields of one head.
+  package var headerFields = 128
+  /// Bytes of the method and target together.
+  package var requestLineBytes = 32_768
+  /// Bytes of a body that may be held to be rewritten.
+  package var bodyRewriteBytes = 1_048_576
+  /// Open connections of one agent.
+  package var connectionsPerAgent = 1024
+  /// Names that one agent may have in resolution, dialling or minting on one event loop.
+  package var pendingPerAgent = 256
+  /// Certificates kept for reuse.
+  package var leafCapacity = 4096
+  /// Certificates being minted at one moment.
+  package var pendingMints = 256
+  /// Names being resolved at one moment.
+  package var pendingResolutions = 512
+  /// From the first byte of a head, or the opening of the connection, to the end of the head.
+  package var headTimeout: Duration = .seconds(15)
+  /// From the answer to CONNECT to the end of the TLS handshake.
+  package var handshakeTimeout: Duration = .seconds(15)
+  /// Without a request.
+  package var idleTimeout: Duration = .seconds(300)
+  /// With a request or a websocket, and no byte in either direction.
+  package var streamTimeout: Duration = .seconds(900)
+  /// To open one connection to an upstream, its TLS handshake included.
+  package var dialTimeout: Duration = .seconds(10)
+  /// One question to one name server.
+  package var resolveTimeout: Duration = .seconds(3)
+  /// How long a connection to an upstream is kept for the next request of the same agent.
+  package var upstreamIdle: Duration = .seconds(30)
+  /// Kept connections to upstreams, for one agent on one event loop.
+  package var upstreamIdlePerAgent = 32
+  /// How often deadlines are looked at: the precision of every timeout above.
+  package var tick: Duration = .milliseconds(250)
+
+  package init() {}
+}
