@@ -1,8 +1,8 @@
+package import Logging
 package import PalanaAudit
 package import PalanaCore
 package import PalanaSecrets
-package import ServiceLifecycle
-package import Logging
+import ServiceLifecycle
 
 /// The egress gateway: the only way out for agents.
 package final class EgressGateway: Service {

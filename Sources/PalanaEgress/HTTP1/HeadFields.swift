@@ -3,12 +3,16 @@ import NIOCore
 /// The fields of one message head over its bytes: nothing is copied until something has to change.
 struct HeadFields {
   /// The whole head, with its first line and the empty line.
-  var bytes: ByteBuffer
-  var fields: [HeadField] = []
+  let bytes: ByteBuffer
+  private(set) var fields: [HeadField]
 
   /// Parses the field lines of `bytes` from `start`, the byte after the first line, strictly by RFC 9112 §5: no folding, no
   /// white space before the colon, no control characters.
-  mutating func parse(from start: Int, limit: Int) throws(HeadError) {
+  ///
+  /// - Parameter storage: of an earlier head, to be used again.
+  /// - Throws: ``HeadError``.
+  init(_ bytes: ByteBuffer, from start: Int, limit: Int, reusing storage: consuming [HeadField]) throws(HeadError) {
+    var fields = storage
     let span = bytes.readableBytesUInt8Span
     var position = start
     let end = span.count - 2
@@ -40,15 +44,13 @@ struct HeadFields {
           name: ByteRange(nameStart, nameEnd), value: ByteRange(valueStart, valueEnd),
           known: FieldName(span.extracting(nameStart..<nameEnd))))
     }
+    self.bytes = bytes
+    self.fields = fields
   }
 
   /// A copy of some bytes of the head as text; bytes that are not UTF-8 become the replacement character.
   func text(_ range: ByteRange) -> String {
-    let span = bytes.readableBytesUInt8Span.extracting(range.range)
-    return String(unsafeUninitializedCapacity: span.count) { target in
-      for index in span.indices { unsafe target[index] = span[index] }
-      return span.count
-    }
+    bytes.getString(at: bytes.readerIndex + Int(range.start), length: range.count) ?? ""
   }
 
   /// Whether the bytes are `lower`, without regard to case.

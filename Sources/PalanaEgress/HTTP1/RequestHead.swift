@@ -2,7 +2,7 @@ import NIOCore
 
 /// A request head (RFC 9112 §3) that one reading only is possible of.
 struct RequestHead {
-  var fields: HeadFields
+  let fields: HeadFields
   let method: ByteRange
   let target: ByteRange
   /// 0 or 1.
@@ -18,9 +18,8 @@ struct RequestHead {
   /// - Parameter reusing: storage for the fields of an earlier head.
   /// - Throws: ``HeadError``.
   init(_ bytes: ByteBuffer, limits: EgressLimits, reusing storage: consuming [HeadField] = []) throws(HeadError) {
-    var fields = HeadFields(bytes: bytes, fields: storage)
     let (method, target, minorVersion, next) = try Self.requestLine(bytes, limits)
-    try fields.parse(from: next, limit: limits.headerFields)
+    let fields = try HeadFields(bytes, from: next, limit: limits.headerFields, reusing: storage)
     self.method = method
     self.target = target
     self.minorVersion = minorVersion

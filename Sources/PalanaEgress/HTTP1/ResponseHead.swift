@@ -2,7 +2,7 @@ import NIOCore
 
 /// A response head (RFC 9112 §4), read as strictly as a request: an upstream may be hostile too.
 struct ResponseHead {
-  var fields: HeadFields
+  let fields: HeadFields
   let status: Int
   /// 0 or 1.
   let minorVersion: UInt8
@@ -18,9 +18,8 @@ struct ResponseHead {
   init(
     _ bytes: ByteBuffer, isHead: Bool, limits: EgressLimits, reusing storage: consuming [HeadField] = []
   ) throws(HeadError) {
-    var fields = HeadFields(bytes: bytes, fields: storage)
     let (minorVersion, status, phrase, next) = try Self.statusLine(bytes)
-    try fields.parse(from: next, limit: limits.headerFields)
+    let fields = try HeadFields(bytes, from: next, limit: limits.headerFields, reusing: storage)
     self.minorVersion = minorVersion
     self.status = status
     self.phrase = phrase

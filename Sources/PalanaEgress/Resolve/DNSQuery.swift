@@ -53,7 +53,7 @@ struct DNSQuery: Sendable {
       let width = family == 4 ? 4 : 16
       let addresses = found.prefix(reply.count).compactMap { address in
         var address = address
-        return unsafe withUnsafeBytes(of: &address.bytes) { IPAddress(networkBytes: Array(unsafe $0.prefix(width))) }
+        return unsafe withUnsafeBytes(of: &address.bytes) { IPAddress(networkBytes: unsafe Array($0.prefix(width))) }
       }
       return Answer(addresses: addresses, ttl: reply.ttl)
     case PALANA_DNS_NO_NAME: throw .noSuchName
