@@ -41,7 +41,7 @@ let modules: [Module] = [
   Module(name: "PalanaAudit", uses: ["PalanaCore", crypto]),
   Module(name: "PalanaPolicy", uses: ["PalanaCore", "PalanaAPI", crypto]),
   // Layer 1: clients of one outside thing each.
-  Module(name: "PalanaOPA", uses: ["PalanaCore", "PalanaPolicy", logging, nioPosix]),
+  Module(name: "PalanaOPA", uses: ["PalanaCore", "PalanaPolicy", crypto, logging, nioCore, nioPosix]),
   Module(
     name: "PalanaSecrets",
     uses: ["PalanaCore", "PalanaPolicy", asyncHTTPClient, nioCore, nioFoundation, logging]),
