@@ -1,8 +1,10 @@
 package import PalanaCore
+import Synchronization
 
 /// The folder of append-only JSON-lines files in which accepted events wait for the log.
 ///
-/// Each event loop or thread makes its own ``Writer``; writers share no lock.
+/// Each event loop or thread makes its own ``Writer``; writers share no lock, only a counter of what waits. An event is one
+/// `write(2)`: once that returned, the event is in the page cache and survives the death of the process.
 package final class AuditSpool: Sendable {
   /// Bounds of a spool.
   package struct Limits: Hashable, Sendable {
@@ -17,25 +19,91 @@ package final class AuditSpool: Sendable {
     }
   }
 
-  /// - Parameter directory: created with mode 0700 when missing; used by one daemon at a time.
-  /// - Throws: ``PalanaError`` with code `failed`.
-  package init(directory: String, limits: Limits = Limits()) throws(PalanaError) {
-    throw PalanaError(.failed, "not built yet")
+  package let directory: String
+  package let limits: Limits
+  /// Raised when events arrive while the log sleeps.
+  package let wake = WakeSignal()
+
+  private let lock: FileHandleLock
+  /// Tells the files of this run from those of earlier ones.
+  private let run = RandomToken.hex(bytes: 6)
+  private let pending: Atomic<Int>
+  private let state: Mutex<State>
+
+  private struct State {
+    var segments: [Segment]
+    var writers = 0
   }
 
-  /// A new writer with its own file. Make one for each event loop and one for the rest of the daemon.
+  /// - Parameter directory: created with mode 0700 when missing; used by one daemon at a time.
+  /// - Throws: ``PalanaError``: `conflict` when another process uses the folder, `failed` when it cannot be used.
+  package init(directory: String, limits: Limits = Limits()) throws(PalanaError) {
+    try SpoolFiles.makeDirectory(directory)
+    self.directory = directory
+    self.limits = limits
+    lock = try FileHandleLock(path: directory + "/lock")
+    let left = try SpoolFiles.segments(in: directory)
+    pending = Atomic(left.reduce(0) { $0 + $1.written })
+    state = Mutex(State(segments: left))
+  }
+
+  /// A new writer with its own files. Make one for each event loop and one for the rest of the daemon.
   /// - Parameter label: for people who look at the folder; letters, digits and dashes.
-  package func makeWriter(label: String) -> Writer { Writer() }
+  package func makeWriter(label: String) -> Writer {
+    let number = state.withLock { state in
+      state.writers += 1
+      return state.writers
+    }
+    return Writer(spool: self, prefix: "\(SanitizedName(sanitizing: label))-\(run)-\(number)")
+  }
 
-  /// Appends events to one file. Safe from any thread (its own lock), fastest when one thread uses it.
-  package final class Writer: AuditSink {
-    init() {}
+  /// Bytes of accepted events that the log has not taken yet.
+  package var waitingBytes: Int { pending.load(ordering: .sequentiallyConsistent) }
 
-    package func record(_ event: AuditEvent) throws(AuditUnavailable) {
-      throw AuditUnavailable("not built yet")
+  /// The files that are there, each writer's in order.
+  package func segments() -> [Segment] { state.withLock { $0.segments } }
+
+  /// For the log: so many bytes are safe in the database (or were taken already before this start).
+  package func discount(bytes: Int) { pending.subtract(bytes, ordering: .sequentiallyConsistent) }
+
+  /// For the log: this file is drained and finished. Removes it from the disk.
+  package func remove(_ segment: Segment) {
+    state.withLock { state in state.segments.removeAll { $0 === segment } }
+    SpoolFiles.remove(segment.path)
+  }
+
+  func add(_ segment: Segment) { state.withLock { $0.segments.append(segment) } }
+
+  var isFull: Bool { pending.load(ordering: .relaxed) >= limits.backlogBytes }
+
+  func accepted(bytes: Int) {
+    pending.add(bytes, ordering: .sequentiallyConsistent)
+    wake.raise()
+  }
+}
+
+extension AuditSpool {
+  /// One file of the spool.
+  package final class Segment: Sendable {
+    /// The file's name, unique for ever.
+    package let name: String
+    package let path: String
+    private let bytes: Atomic<Int>
+    private let finished: Atomic<Bool>
+
+    init(name: String, directory: String, written: Int, isFinished: Bool) {
+      self.name = name
+      path = directory + "/" + name
+      bytes = Atomic(written)
+      finished = Atomic(isFinished)
     }
 
-    /// Finishes the file; later events are refused.
-    package func close() {}
+    /// Bytes of whole events (of a file that an earlier run left: of everything).
+    package var written: Int { bytes.load(ordering: .acquiring) }
+    /// Whether nothing will be added any more. Read it before ``written``.
+    package var isFinished: Bool { finished.load(ordering: .acquiring) }
+
+    func grew(to size: Int) { bytes.store(size, ordering: .releasing) }
+    func finish() { finished.store(true, ordering: .releasing) }
   }
 }

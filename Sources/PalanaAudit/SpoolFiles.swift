@@ -1,0 +1,117 @@
+import PalanaCore
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// The few system calls of the spool, on paths and descriptors that it owns.
+enum SpoolFiles {
+  static func makeDirectory(_ path: String) throws(PalanaError) {
+    var partial = ""
+    for part in path.split(separator: "/", omittingEmptySubsequences: false) {
+      partial += partial.isEmpty && part.isEmpty ? "/" : (partial.hasSuffix("/") || partial.isEmpty ? "\(part)" : "/\(part)")
+      guard !part.isEmpty else { continue }
+      if unsafe mkdir(partial, 0o700) != 0, errno != EEXIST {
+        throw PalanaError(.failed, "the audit folder \(path) cannot be created: \(message(errno))")
+      }
+    }
+  }
+
+  /// What earlier runs left, by name: each writer's files in their order.
+  static func segments(in directory: String) throws(PalanaError) -> [AuditSpool.Segment] {
+    // `unsafe`: the stream is used and closed in this function only.
+    guard let stream = unsafe opendir(directory) else {
+      throw PalanaError(.failed, "the audit folder \(directory) cannot be read: \(message(errno))")
+    }
+    defer { unsafe closedir(stream) }
+    var names: [String] = []
+    while let entry = unsafe readdir(stream) {
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name.hasSuffix(".jsonl") { names.append(name) }
+    }
+    var segments: [AuditSpool.Segment] = []
+    for name in names.sorted() {
+      var info = stat()
+      guard unsafe stat(directory + "/" + name, &info) == 0 else {
+        throw PalanaError(.failed, "the audit file \(name) cannot be read: \(message(errno))")
+      }
+      segments.append(.init(name: name, directory: directory, written: Int(info.st_size), isFinished: true))
+    }
+    return segments
+  }
+
+  /// Creates a new file that nobody else may read, for appending.
+  static func create(_ path: String) -> Int32? {
+    let file = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    return file >= 0 ? file : nil
+  }
+
+  /// The number of bytes that were written: fewer than there are when the disk is full, 0 on an error.
+  static func append(_ bytes: [UInt8], to file: Int32) -> Int {
+    while true {
+      // `unsafe`: the kernel reads the array's bytes during the call only.
+      let written = unsafe bytes.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
+      if written >= 0 { return written }
+      if errno != EINTR { return 0 }
+    }
+  }
+
+  static func truncate(_ file: Int32, to size: Int) -> Bool { ftruncate(file, off_t(size)) == 0 }
+
+  static func close(_ file: Int32) {
+    #if canImport(Glibc)
+      _ = Glibc.close(file)
+    #else
+      _ = Darwin.close(file)
+    #endif
+  }
+
+  static func remove(_ path: String) { _ = unsafe unlink(path) }
+
+  static func message(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
+}
+
+extension AuditSpool.Segment {
+  /// Reads up to `count` bytes from `offset`. Blocks: call it on a thread that may.
+  /// - Returns: fewer bytes at the end of the file; nil when it cannot be read.
+  package func read(from offset: Int, count: Int) -> [UInt8]? {
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+    guard file >= 0 else { return nil }
+    defer { SpoolFiles.close(file) }
+    var failed = false
+    // `unsafe`: the kernel writes into the array's own storage during each call only.
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      while filled < count {
+        let result = unsafe pread(file, unsafe buffer.baseAddress?.advanced(by: filled), count - filled, off_t(offset + filled))
+        if result < 0, errno == EINTR { continue }
+        if result < 0 { failed = true }
+        if result <= 0 { break }
+        filled += result
+      }
+    }
+    return failed ? nil : bytes
+  }
+}
+
+/// Holds a lock file for as long as it lives, so that two daemons never drain one spool.
+final class FileHandleLock: Sendable {
+  private let file: Int32
+
+  init(path: String) throws(PalanaError) {
+    let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard file >= 0 else {
+      throw PalanaError(.failed, "\(path) cannot be opened: \(SpoolFiles.message(errno))")
+    }
+    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+      SpoolFiles.close(file)
+      throw PalanaError(.conflict, "the audit folder is in use by another process", hint: "is another palanad running?")
+    }
+    self.file = file
+  }
+
+  deinit { SpoolFiles.close(file) }
+}
