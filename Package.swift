@@ -46,7 +46,7 @@ let modules: [Module] = [
     name: "PalanaSecrets",
     uses: ["PalanaCore", "PalanaPolicy", asyncHTTPClient, nioCore, nioFoundation, logging]),
   Module(name: "PalanaControlAPI", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit"]),
-  Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", grdb, logging, serviceLifecycle]),
+  Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, logging, serviceLifecycle]),
   // Layer 2: from what is wanted to what an engine applies.
   Module(name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"]),
   // Layer 3: services.

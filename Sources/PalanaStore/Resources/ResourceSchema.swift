@@ -24,12 +24,12 @@ enum ResourceSchema {
             status TEXT,
             agent_id TEXT UNIQUE,
             PRIMARY KEY (kind, owner, name)
-          );
+          ) STRICT;
           CREATE TABLE allocation (
             number INTEGER PRIMARY KEY,
             agent_id TEXT UNIQUE,
             released INTEGER
-          );
+          ) STRICT;
           """)
     }
     return migrator

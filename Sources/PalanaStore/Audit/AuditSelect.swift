@@ -1,0 +1,85 @@
+import Foundation
+import GRDB
+import PalanaAudit
+import PalanaCore
+
+/// An `AuditQuery` as SQL. Every value is an argument, never text of the statement.
+struct AuditSelect {
+  private var conditions: [String] = []
+  private var arguments = StatementArguments()
+
+  init(_ query: AuditQuery, scope: AuditScope) {
+    switch scope {
+    case .everything: break
+    case .owner(let owner):
+      add("(owner = ? OR (agent_id IS NULL AND actor = ?))", [owner.raw, owner.raw])
+    }
+    if let agent = query.agent { addAgent(agent) }
+    if let owner = query.owner { add("owner = ?", [owner.raw]) }
+    if let host = query.host { addHost(host.lowercased()) }
+    if let component = query.component { add("component = ?", [component.rawValue]) }
+    if let decision = query.decision { add("decision = ?", [decision.rawValue]) }
+    if let severity = query.severity {
+      severity == .normal ? add("severity IS NULL", []) : add("severity = ?", [severity.rawValue])
+    }
+    if let since = query.since { add("time >= ?", [since.microseconds]) }
+    if let until = query.until { add("time < ?", [until.microseconds]) }
+  }
+
+  private mutating func add(_ condition: String, _ values: StatementArguments) {
+    conditions.append(condition)
+    arguments += values
+  }
+
+  private mutating func addAgent(_ agent: String) {
+    // What looks like an identifier may also be somebody's choice of a name.
+    if AgentID(parsing: agent) != nil, let dash = agent.lastIndex(of: "-") {
+      add("(agent_name = ? OR (agent_name = ? AND agent_id = ?))", [agent, String(agent[..<dash]), agent])
+    } else {
+      add("agent_name = ?", [agent])
+    }
+  }
+
+  private mutating func addHost(_ host: String) {
+    guard host.hasPrefix("*.") || host.hasPrefix("**.") else { return add("host = ?", [host]) }
+    let suffix = host.drop { $0 == "*" }
+    let escaped = suffix.reduce(into: "") { text, character in
+      if character == "\\" || character == "%" || character == "_" { text.append("\\") }
+      text.append(character)
+    }
+    add("host LIKE ? ESCAPE '\\'", ["%" + escaped])
+  }
+
+  /// The newest `limit` matches (after `seq`: the oldest ones behind it), oldest first.
+  func records(_ db: Database, after seq: Int64?, limit: Int) throws -> [AuditRecord] {
+    var select = self
+    if let seq { select.add("seq > ?", [seq]) }
+    let filter = select.conditions.isEmpty ? "" : "WHERE " + select.conditions.joined(separator: " AND ")
+    let order = seq == nil ? "DESC" : "ASC"
+    let rows = try Row.fetchAll(
+      db, sql: "SELECT seq, time, body, prev, hash FROM event \(filter) ORDER BY seq \(order) LIMIT ?",
+      arguments: select.arguments + [limit])
+    let records = rows.map(Self.record)
+    return seq == nil ? records.reversed() : records
+  }
+
+  /// Reads what a row holds without trusting it: somebody may have changed the file.
+  private static func record(_ row: Row) -> AuditRecord {
+    func hash(_ column: String) -> String {
+      Data.fromDatabaseValue(row[column]).flatMap { AuditChain.Hash($0) }?.description ?? ""
+    }
+    return AuditRecord(seq: row["seq"], event: event(row), prevHash: hash("prev"), hash: hash("hash"))
+  }
+
+  private static func event(_ row: Row) -> AuditEvent {
+    if let body = String.fromDatabaseValue(row["body"]),
+      let event = try? JSONDecoder().decode(AuditEvent.self, from: Data(body.utf8))
+    {
+      return event
+    }
+    // It is shown as what it is, so that it neither hides nor blocks the others.
+    return AuditEvent(
+      time: Timestamp(microseconds: Int64.fromDatabaseValue(row["time"]) ?? 0), component: .policy,
+      action: "unreadable", decision: .error, severity: .critical, reason: "audit_record_unreadable")
+  }
+}

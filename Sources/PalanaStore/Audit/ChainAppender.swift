@@ -1,0 +1,63 @@
+import Foundation
+import GRDB
+import PalanaAudit
+import PalanaCore
+
+/// Adds events to the end of the chain inside one transaction. Not thread-safe: it lives within one write.
+struct ChainAppender {
+  private let db: Database
+  private let insert: Statement
+  private(set) var seq: Int64
+  private(set) var hash: AuditChain.Hash
+
+  init(_ db: Database) throws {
+    self.db = db
+    guard let row = try Row.fetchOne(db, sql: "SELECT seq, hash FROM head WHERE id = 1") else {
+      throw PalanaError(.failed, "the audit database has lost its head", hint: "run `pcli audit verify`")
+    }
+    seq = row["seq"]
+    hash = try AuditChain.Hash(column: row["hash"])
+    insert = try db.cachedStatement(
+      sql: """
+        INSERT INTO event
+          (seq, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """)
+  }
+
+  /// Adds an event that was read from the spool.
+  /// - Parameter body: the line's text; its UTF-8 is what the hash covers.
+  mutating func append(_ line: AuditLine, body: String) throws {
+    let next = seq + 1
+    let nextHash = AuditChain.hash(seq: next, event: body.utf8, previous: hash)
+    insert.setUncheckedArguments([
+      next, line.time.microseconds, line.component, line.decision, line.severity, line.agentID, line.agentName,
+      line.owner, line.actor, line.host, body, hash.bytes.databaseBlob, nextHash.bytes.databaseBlob,
+    ])
+    try insert.execute()
+    seq = next
+    hash = nextHash
+  }
+
+  /// Adds an event that the log itself makes.
+  mutating func append(_ event: AuditEvent) throws {
+    var bytes: [UInt8] = []
+    AuditEncoder.encode(event, into: &bytes)
+    guard let line = AuditLine(parsing: bytes) else {
+      throw PalanaError(.failed, "an audit event of the log itself could not be read back")
+    }
+    try append(line, body: String(decoding: bytes, as: UTF8.self))
+  }
+
+  /// Leaves a gap: the next record continues `link`, whose predecessors are gone. Verification will always show it.
+  mutating func skip(to link: (seq: Int64, hash: AuditChain.Hash)) {
+    seq = link.seq
+    hash = link.hash
+  }
+
+  /// Writes the new head; call it last.
+  func finish() throws {
+    try db.execute(
+      sql: "UPDATE head SET seq = ?, hash = ? WHERE id = 1", arguments: [seq, hash.bytes.databaseBlob])
+  }
+}
