@@ -44,7 +44,10 @@ let modules: [Module] = [
   Module(name: "PalanaOPA", uses: ["PalanaCore", "PalanaPolicy", crypto, logging, nioCore, nioPosix]),
   Module(
     name: "PalanaSecrets",
-    uses: ["PalanaCore", "PalanaPolicy", asyncHTTPClient, nioCore, nioFoundation, logging]),
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaPolicy", asyncHTTPClient, logging, nioCore, nioFoundation, nioHTTP1, nioPosix,
+      nioSSL, serviceLifecycle,
+    ]),
   Module(name: "PalanaControlAPI", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit"]),
   Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, logging, serviceLifecycle]),
   // Layer 2: from what is wanted to what an engine applies.

@@ -1,0 +1,32 @@
+package import PalanaAPI
+package import PalanaCore
+
+extension SecretBindingSpec {
+  /// The binding of a secret that is being added, checked and complete: placeholders named, well-known hosts and places
+  /// filled in where none were given.
+  ///
+  /// - Parameters:
+  ///   - hosts, places: as a person wrote them; empty: the usual ones of a well-known name, else none (the secret is inert).
+  ///   - placeholder: a chosen placeholder, for a secret with one key.
+  ///   - taken: placeholders of the same agent's other secrets.
+  /// - Throws: ``PalanaError`` with code `invalid` or `conflict`.
+  package static func draft(
+    owner: UserIdentity, agent: ResourceName, secret: String, access: Access, keys: some Collection<String>,
+    hosts: [String] = [], places: [String] = [], placeholder: String? = nil, taken: Set<String> = []
+  ) throws(PalanaError) -> SecretBindingSpec {
+    if access == .agentReadable, !hosts.isEmpty || !places.isEmpty {
+      throw PalanaError(
+        .invalid, "hosts and places are for proxy-only secrets",
+        hint: "leave them out, or let the gateway keep the value with --proxy-only")
+    }
+    let usual = access == .proxyOnly ? WellKnownSecret.named(secret) : nil
+    let spec = SecretBindingSpec(
+      owner: owner, agent: agent.text, secret: secret, access: access,
+      keys: try PlaceholderNaming.keys(
+        ofSecret: secret, keys: keys, access: access, custom: placeholder, taken: taken),
+      hosts: hosts.isEmpty ? usual?.hosts ?? [] : hosts,
+      places: places.isEmpty ? usual?.places ?? [] : places, revision: 1)
+    _ = try PlaceholderBinding.bindings(from: spec)
+    return spec
+  }
+}

@@ -1,0 +1,76 @@
+import NIOHTTP1
+package import PalanaCore
+
+/// How a server is, by its own word.
+package struct VaultHealth: Hashable, Sendable {
+  package var isInitialized: Bool
+  package var isSealed: Bool
+  package var isStandby: Bool
+  package var version: String
+
+  /// Whether it answers requests.
+  package var isActive: Bool { isInitialized && !isSealed && !isStandby }
+}
+
+extension VaultServer {
+  /// Asks how the server is; needs no token.
+  ///
+  /// - Throws: ``PalanaError``: `unreachable`, `failed`.
+  package func health() async throws(PalanaError) -> VaultHealth {
+    struct Content: Decodable, Sendable {
+      var initialized: Bool
+      var sealed: Bool
+      var standby: Bool
+      var version: String
+    }
+    // The status tells the state as well, each in a number of its own; the body says it in words.
+    let answer = try await send(.GET, "sys/health")
+    let content = try VaultJSON.decode(Content.self, from: answer.body)
+    return VaultHealth(
+      isInitialized: content.initialized, isSealed: content.sealed, isStandby: content.standby, version: content.version)
+  }
+
+  /// How the seal is; answers also while the server cannot say its health. Needs no token.
+  ///
+  /// - Throws: ``PalanaError``: `unreachable`, `failed`.
+  package func sealStatus() async throws(PalanaError) -> (isInitialized: Bool, isSealed: Bool) {
+    struct Content: Decodable, Sendable {
+      var initialized: Bool
+      var sealed: Bool
+    }
+    let answer = try await send(.GET, "sys/seal-status")
+    try VaultStatus.check(answer)
+    let content = try VaultJSON.decode(Content.self, from: answer.body)
+    return (content.initialized, content.sealed)
+  }
+}
+
+/// What a token may do and how long it holds.
+package struct VaultTokenFacts: Hashable, Sendable {
+  package var policies: [String]
+  /// Zero: for ever.
+  package var life: Duration
+  package var isRenewable: Bool
+}
+
+extension VaultClient {
+  /// Looks up the client's own token.
+  ///
+  /// - Throws: ``PalanaError``: `denied`, `unreachable`, `failed`.
+  package func tokenFacts() async throws(PalanaError) -> VaultTokenFacts {
+    struct Content: Decodable, Sendable {
+      var policies: [String]?
+      var ttl: Int64
+      var renewable: Bool?
+    }
+    let content = try await data(Content.self, .GET, "auth/token/lookup-self")
+    return VaultTokenFacts(
+      policies: content.policies ?? [], life: .seconds(max(content.ttl, 0)), isRenewable: content.renewable ?? false)
+  }
+
+  /// Renews the client's own token.
+  package func renewToken() async throws(PalanaError) { try await call(.POST, "auth/token/renew-self") }
+
+  /// Revokes the client's own token: nobody can use it any more.
+  package func revokeToken() async throws(PalanaError) { try await call(.POST, "auth/token/revoke-self") }
+}
