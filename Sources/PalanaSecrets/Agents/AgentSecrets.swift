@@ -32,7 +32,8 @@ package struct AgentSecrets: Sendable {
     do throws(PalanaError) { try await store.write(KVPath(path), values, cas: 0) } catch {
       guard error.code == .conflict else { throw error }
       throw PalanaError(
-        .conflict, "the agent \(agent) has a secret \(secret) already", hint: "pcli secrets rotate gives it a new value")
+        .conflict, "the agent \(agent) has a secret \(secret) already", hint: "pcli secrets rotate gives it a new value"
+      )
     }
   }
 

@@ -20,7 +20,8 @@ package struct ReadableSecrets: Sendable {
       let secret: KVSecret
       do throws(PalanaError) { secret = try await store.read(KVPath(path)) } catch {
         guard error.code == .notFound else { throw error }
-        throw PalanaError(.notFound, "the agent-readable secret \(name) has no value", hint: "add it again with pcli secrets add")
+        throw PalanaError(
+          .notFound, "the agent-readable secret \(name) has no value", hint: "add it again with pcli secrets add")
       }
       for (key, value) in secret.values {
         // What the store holds may have been written by somebody else: a key never leads out of the folder.

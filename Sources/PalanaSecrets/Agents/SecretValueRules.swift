@@ -36,11 +36,14 @@ package enum SecretValueRules {
       guard !bytes.contains(0) else { throw PalanaError(.invalid, "the value of \(key) holds a NUL byte") }
       if access == .proxyOnly, bytes.contains(where: { $0 < 0x20 && $0 != 9 || $0 == 0x7f }) {
         throw PalanaError(
-          .invalid, "the value of \(key) holds a line break or another control character, which cannot stand in a header",
+          .invalid,
+          "the value of \(key) holds a line break or another control character, which cannot stand in a header",
           hint: "remove the line break at its end (printf instead of echo), or add it with --agent-readable")
       }
       // RFC 9110 §5.5: a recipient drops white space around a field value, so the credential would change on its way.
-      if access == .proxyOnly, let first = bytes.first, let last = bytes.last, [9, 32].contains(first) || [9, 32].contains(last) {
+      if access == .proxyOnly, let first = bytes.first, let last = bytes.last,
+        [9, 32].contains(first) || [9, 32].contains(last)
+      {
         throw PalanaError(.invalid, "the value of \(key) has white space around it, which does not survive in a header")
       }
     }

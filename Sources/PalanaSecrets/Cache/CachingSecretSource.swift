@@ -224,6 +224,7 @@ package final class CachingSecretSource: SecretValueSource, Service {
   }
 
   private static func revoked(_ ref: SecretRef) -> PalanaError {
-    PalanaError(.denied, "the secrets of the agent \(ref.path.agent) are revoked", hint: "pcli unkill lets it have them again")
+    PalanaError(
+      .denied, "the secrets of the agent \(ref.path.agent) are revoked", hint: "pcli unkill lets it have them again")
   }
 }

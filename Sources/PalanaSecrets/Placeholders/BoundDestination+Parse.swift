@@ -28,7 +28,8 @@ extension BoundDestination {
     }
     var number: UInt16 = scheme == .https ? 443 : 80
     if let port {
-      guard (1...5).contains(port.utf8.count), port.utf8.allSatisfy({ (48...57).contains($0) }), let value = UInt16(port),
+      guard (1...5).contains(port.utf8.count), port.utf8.allSatisfy({ (48...57).contains($0) }),
+        let value = UInt16(port),
         value > 0
       else { throw refuse(text) }
       number = value
@@ -38,6 +39,7 @@ extension BoundDestination {
 
   private static func refuse(_ text: String) -> PalanaError {
     PalanaError(
-      .invalid, "‘\(SecretNames.shown(text))’ is not a destination", hint: "write HOST or HOST:PORT, for example api.github.com")
+      .invalid, "‘\(SecretNames.shown(text))’ is not a destination",
+      hint: "write HOST or HOST:PORT, for example api.github.com")
   }
 }

@@ -20,7 +20,9 @@ extension PlaceholderBinding.Place {
       }
       return .header(header)
     }
-    if let name = suffix(of: text, after: "query:"), name.utf8.allSatisfy(PlaceholderRules.isToken) { return .query(name) }
+    if let name = suffix(of: text, after: "query:"), name.utf8.allSatisfy(PlaceholderRules.isToken) {
+      return .query(name)
+    }
     throw PalanaError(
       .invalid, "‘\(SecretNames.shown(text))’ is not a place in a request",
       hint: "places are header:NAME, basic, query:NAME, path and body")

@@ -88,7 +88,9 @@ struct PlaceholderAutomaton: Sendable {
       if pattern >= 0 {
         let range = (index - lengths[pattern])..<index
         // Ends only grow, so at the same beginning the later match is the longer one.
-        if best.map({ range.lowerBound <= $0.range.lowerBound }) ?? true { best = Found(range: range, pattern: pattern) }
+        if best.map({ range.lowerBound <= $0.range.lowerBound }) ?? true {
+          best = Found(range: range, pattern: pattern)
+        }
       }
     }
     return best

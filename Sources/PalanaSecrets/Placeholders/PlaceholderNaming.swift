@@ -53,7 +53,8 @@ package enum PlaceholderNaming {
         SecretKey(key: key, placeholder: placeholder, variable: isMain ? secret : "\(secret)_\(key.uppercased())"))
     }
     guard Set(result.compactMap(\.variable)).count == result.count else {
-      throw PalanaError(.invalid, "two keys of the secret would share a variable: they differ only in upper and lower case")
+      throw PalanaError(
+        .invalid, "two keys of the secret would share a variable: they differ only in upper and lower case")
     }
     return result
   }

@@ -15,7 +15,9 @@ package enum PlaceholderRules {
     func refuse(_ why: String) -> PalanaError {
       PalanaError(
         .invalid, "‘\(SecretNames.shown(text))’ cannot be a placeholder: \(why)",
-        hint: "keep the shape that the program checks for and add capitals or digits, for example ghp_PALANA0PLACEHOLDER0000")
+        hint:
+          "keep the shape that the program checks for and add capitals or digits, for example ghp_PALANA0PLACEHOLDER0000"
+      )
     }
     let bytes = Array(text.utf8)
     guard (shortest...PlaceholderNaming.longest).contains(bytes.count) else {

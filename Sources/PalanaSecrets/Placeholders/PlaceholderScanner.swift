@@ -46,7 +46,9 @@ package struct PlaceholderScanner: Sendable {
     var position = start
     while let found = automaton.first(in: bytes, from: position) {
       let begin = found.range.lowerBound
-      if found.pattern < count, !isStandard[found.pattern] { return Match(range: found.range, placeholder: found.pattern) }
+      if found.pattern < count, !isStandard[found.pattern] {
+        return Match(range: found.range, placeholder: found.pattern)
+      }
       var end = found.range.upperBound
       while end < bytes.count, Self.isWord(bytes[end]) { end += 1 }
       if found.pattern < count {

@@ -45,6 +45,7 @@ package enum SecretNames {
 
   /// A cut and cleaned form for messages: what was refused may be anything.
   static func shown(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.prefix(60).map { $0.value < 0x20 || $0.value == 0x7f ? "?" : $0 }))
+    String(
+      String.UnicodeScalarView(text.unicodeScalars.prefix(60).map { $0.value < 0x20 || $0.value == 0x7f ? "?" : $0 }))
   }
 }

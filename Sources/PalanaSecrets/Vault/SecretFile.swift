@@ -56,7 +56,8 @@ package enum SecretFile {
     guard status.st_mode & S_IFMT == S_IFREG else { throw PalanaError(.failed, "\(path) is not a plain file") }
     if isPrivate, status.st_mode & 0o077 != 0 || status.st_uid != geteuid() {
       throw PalanaError(
-        .failed, "\(path) holds a credential and others can read it", hint: "chmod 600 \(path), then rotate the credential")
+        .failed, "\(path) holds a credential and others can read it",
+        hint: "chmod 600 \(path), then rotate the credential")
     }
     guard (0...Int64(limit)).contains(Int64(status.st_size)) else {
       throw PalanaError(.failed, "\(path) is larger than \(limit) bytes")

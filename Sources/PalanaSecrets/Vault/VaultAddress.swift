@@ -46,7 +46,8 @@ package struct VaultAddress: Hashable, Sendable, CustomStringConvertible {
       !authority.contains(where: { "/?#@\\%\"<>^`{|}".contains($0) })
     else { throw refusal }
     if isPlain {
-      let host = authority.hasPrefix("[") ? authority.prefix(while: { $0 != "]" }) + "]" : authority.prefix { $0 != ":" }
+      let host =
+        authority.hasPrefix("[") ? authority.prefix(while: { $0 != "]" }) + "]" : authority.prefix { $0 != ":" }
       guard host == "localhost" || host == "[::1]" || host.hasPrefix("127.") && IPAddress(String(host)) != nil else {
         throw PalanaError(
           .invalid, "the secret store is on another machine and its address is not https",

@@ -27,7 +27,8 @@ extension VaultServer {
     let answer = try await send(.GET, "sys/health")
     let content = try VaultJSON.decode(Content.self, from: answer.body)
     return VaultHealth(
-      isInitialized: content.initialized, isSealed: content.sealed, isStandby: content.standby, version: content.version)
+      isInitialized: content.initialized, isSealed: content.sealed, isStandby: content.standby, version: content.version
+    )
   }
 
   /// How the seal is; answers also while the server cannot say its health. Needs no token.

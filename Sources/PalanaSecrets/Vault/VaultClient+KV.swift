@@ -78,14 +78,20 @@ extension VaultClient {
   /// - Throws: as ``read(_:)``.
   package func metadata(_ path: KVPath) async throws(PalanaError) -> KVMetadata {
     struct Content: Decodable, Sendable {
-      var current_version: Int
-      var created_time: String?
-      var updated_time: String?
+      var version: Int
+      var created: String?
+      var updated: String?
+
+      enum CodingKeys: String, CodingKey {
+        case version = "current_version"
+        case created = "created_time"
+        case updated = "updated_time"
+      }
     }
     let content = try await data(Content.self, .GET, "\(KVPath.mount)/metadata/\(path)")
     return KVMetadata(
-      version: content.current_version, created: content.created_time.flatMap(Timestamp.init(parsing:)),
-      updated: content.updated_time.flatMap(Timestamp.init(parsing:)))
+      version: content.version, created: content.created.flatMap(Timestamp.init(parsing:)),
+      updated: content.updated.flatMap(Timestamp.init(parsing:)))
   }
 }
 

@@ -28,7 +28,8 @@ struct SecretText: Codable, Sendable {
 /// Reading and writing of what travels between the client and the store. Errors are constants: what a decoder says may quote a value.
 enum VaultJSON {
   /// - Throws: ``PalanaError`` with code `failed`.
-  static func decode<Value: Decodable>(_ type: Value.Type, from body: Redacted<ByteBuffer>) throws(PalanaError) -> Value {
+  static func decode<Value: Decodable>(_ type: Value.Type, from body: Redacted<ByteBuffer>) throws(PalanaError) -> Value
+  {
     do {
       return try JSONDecoder().decode(type, from: Data(buffer: body.reveal()))
     } catch {
@@ -54,15 +55,20 @@ struct VaultData<Content: Decodable & Sendable>: Decodable, Sendable {
 /// `{"auth": …}`, the answer to logins and renewals.
 struct VaultAuth: Decodable, Sendable {
   struct Auth: Decodable, Sendable {
-    // The names of the wire.
-    var client_token: SecretText
-    var lease_duration: Int64
-    var renewable: Bool
+    var token: SecretText
+    var duration: Int64
+    var isRenewable: Bool
+
+    enum CodingKeys: String, CodingKey {
+      case token = "client_token"
+      case duration = "lease_duration"
+      case isRenewable = "renewable"
+    }
   }
   var auth: Auth
 
   var lease: VaultLease {
     VaultLease(
-      token: auth.client_token.value, duration: .seconds(max(auth.lease_duration, 0)), isRenewable: auth.renewable)
+      token: auth.token.value, duration: .seconds(max(auth.duration, 0)), isRenewable: auth.isRenewable)
   }
 }
