@@ -65,6 +65,9 @@ package struct NetworkConfiguration: Hashable, Sendable {
 }
 
 extension NetworkConfiguration {
+  /// First address of ``subnet`` in host byte order.
+  package var subnetValue: UInt32 { base }
+
   /// The gateway's address: the first host of the subnet.
   package var gateway: IPAddress { .v4(gatewayValue) }
 
