@@ -99,7 +99,6 @@ enum LinkMessage {
       info.nest(CLNET_IFLA_INFO_DATA) { data in
         data.add(CLNET_IFLA_BR_STP_STATE, native: 0)
         data.add(CLNET_IFLA_BR_FORWARD_DELAY, native: 0)
-        data.add(CLNET_IFLA_BR_VLAN_FILTERING, [0])
         data.add(CLNET_IFLA_BR_MCAST_SNOOPING, [0])
       }
     }
