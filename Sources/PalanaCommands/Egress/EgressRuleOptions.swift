@@ -1,0 +1,50 @@
+import ArgumentParser
+import PalanaAPI
+import PalanaControlAPI
+import PalanaCore
+
+/// What a rule is limited to.
+struct EgressRuleOptions: ParsableArguments {
+  @Option(
+    name: .customLong("method"), parsing: .singleValue,
+    help: ArgumentHelp("Only this method, for example GET. Repeatable.", valueName: "method"))
+  var methods: [String] = []
+  @Option(
+    name: .customLong("path"), parsing: .singleValue,
+    help: ArgumentHelp("Only paths like this: * within a segment, ** across. Repeatable.", valueName: "glob"))
+  var paths: [String] = []
+
+  /// The rule that the options describe.
+  /// - Throws: ``PalanaError`` with code `invalid`.
+  func rule(_ action: EgressRule.Action, host: String) throws -> EgressRule {
+    let place = try HostAndPort(host)
+    return EgressRule(
+      action: action, host: place.host, ports: place.port.map { [$0] },
+      methods: methods.isEmpty ? nil : methods.map { $0.uppercased() }, paths: paths.isEmpty ? nil : paths)
+  }
+
+  /// Adds the rule and says so.
+  func add(_ action: EgressRule.Action, host: String, to agent: String, _ context: CommandContext) async throws -> Int32 {
+    let agent = try ResourceName(agent).text
+    let rule = try rule(action, host: host)
+    let entry = try await context.withClient { client in
+      try await client.call(.addEgressRule, ["name": agent], body: try .json(rule), as: EgressRuleEntry.self)
+    }
+    let id = entry.rule.id.map { " (rule \($0))" } ?? ""
+    try await context.output.done(
+      "agent/\(agent) \(action == .allow ? "may" : "may not") reach \(EgressRuleText.text(entry.rule))\(id)", entry)
+    return 0
+  }
+}
+
+/// Rules in words.
+enum EgressRuleText {
+  /// For example `GET,HEAD api.github.com:443 /repos/**`.
+  static func text(_ rule: EgressRule) -> String {
+    var parts: [String] = []
+    if let methods = rule.methods, !methods.isEmpty { parts.append(methods.joined(separator: ",")) }
+    parts.append(rule.host + (rule.ports.map { ":" + $0.map(String.init).joined(separator: ",") } ?? ""))
+    if let paths = rule.paths, !paths.isEmpty { parts.append(paths.joined(separator: ",")) }
+    return parts.joined(separator: " ")
+  }
+}
