@@ -1,0 +1,45 @@
+import ArgumentParser
+import PalanaAudit
+import PalanaCore
+
+extension AuditEvent.Component: ExpressibleByArgument {}
+extension AuditEvent.Decision: ExpressibleByArgument {}
+extension AuditEvent.Severity: ExpressibleByArgument {}
+
+/// Which events are wanted.
+struct AuditFilter: ParsableArguments {
+  @Option(help: ArgumentHelp("Events of this agent.", valueName: "name"), completion: AgentNames.completion)
+  var agent: String?
+  @Option(help: ArgumentHelp("Events of this owner's agents.", valueName: "identity")) var owner: String?
+  @Option(help: ArgumentHelp("Requests to this host, or *.example.com.", valueName: "host")) var host: String?
+  @Option(help: ArgumentHelp("egress, secrets, lifecycle, policy, auth, kill, …", valueName: "component"))
+  var component: AuditEvent.Component?
+  @Option(help: ArgumentHelp("allow, deny, error or info.", valueName: "decision")) var decision: AuditEvent.Decision?
+  @Option(help: ArgumentHelp("normal or critical.", valueName: "severity")) var severity: AuditEvent.Severity?
+  @Option(help: ArgumentHelp("Only from this time on: 1h (ago), or an RFC 3339 time.", valueName: "time"))
+  var since: String?
+  @Option(help: ArgumentHelp("Only before this time.", valueName: "time")) var until: String?
+  @Option(help: ArgumentHelp("The newest so many.", valueName: "n")) var limit = 100
+
+  func validate() throws {
+    guard (1...100_000).contains(limit) else { throw ValidationError("--limit is 1 to 100000") }
+  }
+
+  /// The query of the request.
+  /// - Throws: ``PalanaError`` with code `invalid`.
+  func query(now: Timestamp, follow: Bool) throws -> [QueryItem] {
+    var items: [QueryItem] = []
+    func add(_ name: String, _ value: String?) { if let value { items.append((name, value)) } }
+    add("agent", agent)
+    add("owner", try owner.map { try UserIdentity($0).raw })
+    add("host", host)
+    add("component", component?.rawValue)
+    add("decision", decision?.rawValue)
+    add("severity", severity?.rawValue)
+    add("since", try since.map { try PointInTime.parse($0, option: "--since", now: now).description })
+    add("until", try until.map { try PointInTime.parse($0, option: "--until", now: now).description })
+    add("limit", String(limit))
+    if follow { add("follow", "true") }
+    return items
+  }
+}
