@@ -41,7 +41,7 @@ struct AgentDescription {
   private static func usage(_ usage: AgentStatus.Usage?) -> String? {
     guard let usage else { return nil }
     let parts = [
-      usage.memoryBytes.map { "memory \(ByteText.text($0))" }, usage.cpuSeconds.map { "cpu \(($0 * 10).rounded() / 10) s" },
+      usage.memoryBytes.map { "memory \(ByteText.text($0))" }, usage.cpuSeconds.map { "cpu \(Age.decimal($0)) s" },
       usage.pids.map { "pids \($0)" }, usage.dataBytes.map { "data \(ByteText.text($0))" },
     ].compactMap { $0 }
     return parts.isEmpty ? nil : parts.joined(separator: ", ")
@@ -91,6 +91,6 @@ enum ByteText {
       value /= 1024
       unit = next
     }
-    return "\((value * 10).rounded() / 10) \(unit)"
+    return "\(Age.decimal(value)) \(unit)"
   }
 }

@@ -37,36 +37,34 @@ struct KillCall {
     let report = try await context.withClient { client in
       try await client.call(operation, body: body, as: KillReport.self)
     }
-    try await context.output.result(report) { Self.tables(report, verb: verb) }
-    if report.agents.isEmpty, operation == .kill {
-      try await context.output.note("No agent matches now; the order holds for those to come.")
+    try await context.output.result(report) { [Self.table(report)] }
+    if report.agents.isEmpty {
+      try await context.output.note(
+        operation == .kill ? "No agent matches now; the order holds for those to come." : "No agent was cut off by this.")
+    } else {
+      try await context.output.note(Self.sentence(report, verb: verb))
     }
     for warning in report.warnings { try await context.output.warn(warning) }
     return report.planes.contains { $0.error != nil } ? PalanaError.Code.failed.exitCode : 0
   }
 
-  /// The agents, and the time of each plane with the total.
-  static func tables(_ report: KillReport, verb: String) -> [Table] {
-    var tables: [Table] = []
-    if !report.agents.isEmpty {
-      tables.append(
-        Table(
-          ["AGENT", "OWNER", "ID", "STATE"],
-          rows: report.agents.map { [.init($0.name), .init($0.owner.raw), .init($0.id.text), .init(verb)] }))
-    }
-    var planes = Table(["PLANE", "TIME", "ATTEMPTS", "RESULT"])
-    planes.rows = report.planes.map { plane in
-      [
-        .init(plane.name), .init(Age.milliseconds(plane.milliseconds)), .init("\(plane.attempts)"),
-        plane.error.map { .init($0, .bad) } ?? .init("done", .good),
-      ]
-    }
+  /// The agents concerned, the first 20 by name.
+  static func sentence(_ report: KillReport, verb: String) -> String {
+    let names = report.agents.prefix(20).map { "\($0.name) (\($0.owner))" }.joined(separator: ", ")
+    let more = report.agents.count > 20 ? " and \(report.agents.count - 20) more" : ""
+    return "\(report.agents.count) \(report.agents.count == 1 ? "agent" : "agents") \(verb): \(names)\(more)"
+  }
+
+  /// The milliseconds of each plane with the total; what failed is named.
+  static func table(_ report: KillReport) -> Table {
     let failed = report.planes.contains { $0.error != nil }
-    planes.rows.append([
-      .init("total"), .init(Age.milliseconds(report.totalMilliseconds)), .init("\(report.planes.reduce(0) { $0 + $1.attempts })"),
-      failed ? .init("incomplete", .bad) : .init("done", .good),
-    ])
-    tables.append(planes)
-    return tables
+    var table = Table(["PLANE", "MS"] + (failed ? ["ATTEMPTS", "RESULT"] : []))
+    table.rows = report.planes.map { plane in
+      [.init(plane.name), .init(Age.decimal(plane.milliseconds))]
+        + (failed ? [.init("\(plane.attempts)"), plane.error.map { .init($0, .bad) } ?? .init("done", .good)] : [])
+    }
+    table.rows.append(
+      [.init("total"), .init(Age.decimal(report.totalMilliseconds))] + (failed ? [.init(""), .init("incomplete", .bad)] : []))
+    return table
   }
 }

@@ -22,10 +22,10 @@ enum Age {
     }
   }
 
-  /// Milliseconds with as many digits as matter: `0.42 ms`, `12.3 ms`, `1,204 ms` as `1204 ms`.
-  static func milliseconds(_ value: Double) -> String {
-    let digits: Double = value < 10 ? 100 : (value < 100 ? 10 : 1)
-    let rounded = (value * digits).rounded() / digits
-    return digits == 1 ? "\(Int(rounded)) ms" : "\(rounded) ms"
+  /// A number with one digit after the point: `38.2`, `0.4`. Never in scientific form.
+  static func decimal(_ value: Double) -> String {
+    guard value.isFinite, abs(value) < 1e15 else { return "?" }
+    let tenths = Int64((value * 10).rounded())
+    return "\(tenths < 0 ? "-" : "")\(abs(tenths) / 10).\(abs(tenths) % 10)"
   }
 }

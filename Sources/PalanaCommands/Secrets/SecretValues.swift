@@ -64,7 +64,9 @@ struct SecretValues: Sendable {
       switch source {
       case .literal(let text): bytes = Array(text.utf8)
       case .file(let path): bytes = try LocalFile.read(path, limit: Self.limit)
-      case .standardInput: bytes = try await io.input.all(limit: Self.limit)
+      case .standardInput:
+        // Typed at a terminal it is a line like any other, and as little shown as at a prompt.
+        bytes = try await io.inputIsTerminal ? SecretPrompt(io: io).ask(key) : io.input.all(limit: Self.limit)
       case .prompt: bytes = try await SecretPrompt(io: io).ask(key)
       }
       guard let text = String(validating: bytes, as: UTF8.self) else {

@@ -1,0 +1,106 @@
+import PalanaAPI
+import PalanaCore
+
+/// The manifests of one `apply`, read and checked as a whole before anything is sent.
+struct ManifestSet: Sendable {
+  /// One manifest that is sound as far as this side can tell.
+  struct Item: Sendable {
+    let document: ManifestDocument
+    let kind: KindName
+    let name: String
+    /// What is sent: without the fields that the server writes.
+    let value: JSONValue
+  }
+
+  /// In the order in which they are applied: what others refer to comes first.
+  let items: [Item]
+
+  /// Longest file in bytes.
+  private static let limit = 16 << 20
+
+  /// - Parameter documents: of any number of files.
+  /// - Throws: ``PalanaError`` with code `invalid` that names file, document, line and field.
+  init(_ documents: [ManifestDocument]) throws {
+    var items: [Item] = []
+    for document in documents.flatMap(Self.unfolded) {
+      do { items.append(try Self.item(document)) } catch let error as PalanaError { throw document.located(error) }
+    }
+    guard !items.isEmpty else { throw PalanaError(.invalid, "there is no manifest in what was given") }
+    let order = Dictionary(uniqueKeysWithValues: AnyResource.kinds.enumerated().map { ($1, $0) })
+    self.items = items.enumerated()
+      .sorted { (order[$0.element.kind.rawValue] ?? 0, $0.offset) < (order[$1.element.kind.rawValue] ?? 0, $1.offset) }
+      .map(\.element)
+  }
+
+  /// Reads `-`, a file, or every `.yaml`, `.yml` and `.json` file of a folder.
+  static func read(_ path: String, _ io: CommandIO) async throws -> ManifestSet {
+    var documents: [ManifestDocument] = []
+    if path == "-" {
+      documents = try parse(try await io.input.all(limit: limit), file: "standard input")
+    } else if LocalFile.kind(path) == .directory {
+      let names = try LocalFile.names(in: path).filter { name in
+        !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
+      }
+      for name in names {
+        let file = path + "/" + name
+        documents += try parse(try LocalFile.read(file, limit: limit), file: file)
+      }
+    } else {
+      documents = try parse(try LocalFile.read(path, limit: limit), file: path)
+    }
+    return try ManifestSet(documents)
+  }
+
+  /// The documents of one file. What starts like a JSON object is JSON, unless only YAML makes sense of it.
+  static func parse(_ bytes: [UInt8], file: String) throws(PalanaError) -> [ManifestDocument] {
+    guard var text = String(validating: bytes, as: UTF8.self) else {
+      throw PalanaError(.invalid, "\(file) is not text (UTF-8)")
+    }
+    if text.unicodeScalars.first == "\u{feff}" { text.unicodeScalars.removeFirst() }
+    let first = text.unicodeScalars.first { !$0.properties.isWhitespace }
+    if first == "{" || first == "[", let value = try? JSONValue(parsing: Array(text.utf8)) {
+      // Lines come from the same text read as YAML, of which JSON is a part.
+      let lines = (try? YAMLReader.documents(text, file: file))?.first?.lines ?? ["": 1]
+      return [ManifestDocument(file: file, number: 1, count: 1, value: value, lines: lines)]
+    }
+    return try YAMLReader.documents(text, file: file)
+  }
+
+  /// The parts of a list (`kind: List`, `AgentList`, …), or the document itself.
+  private static func unfolded(_ document: ManifestDocument) -> [ManifestDocument] {
+    guard let kind = document.value["kind"]?.string, kind.hasSuffix("List"), let items = document.value["items"]?.array
+    else { return [document] }
+    return items.enumerated().map { index, item in
+      var part = document
+      part.value = item
+      let prefix = "items[\(index)]"
+      part.lines = [:]
+      for (path, line) in document.lines where path.hasPrefix(prefix) {
+        let rest = path.dropFirst(prefix.count)
+        part.lines[String(rest.first == "." ? rest.dropFirst() : rest)] = line
+      }
+      return part
+    }
+  }
+
+  private static func item(_ document: ManifestDocument) throws -> Item {
+    let value = stripped(document.value)
+    let resource = try ManifestDecoder.decode(value)
+    if let error = PalanaError(resource.validate()) { throw error }
+    guard let kind = KindName(rawValue: resource.kind) else {
+      throw PalanaError(.invalid, "kind: ‘\(resource.kind)’ cannot be applied")
+    }
+    return Item(document: document, kind: kind, name: resource.metadata.name.text, value: value)
+  }
+
+  /// Without what the server writes: what `get -o yaml` printed can be given back after anything has happened meanwhile.
+  static func stripped(_ value: JSONValue) -> JSONValue {
+    guard case .object(var object) = value else { return value }
+    object["status"] = nil
+    if case .object(var metadata)? = object["metadata"] {
+      for name in ["uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"] { metadata[name] = nil }
+      object["metadata"] = .object(metadata)
+    }
+    return .object(object)
+  }
+}
