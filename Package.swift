@@ -29,6 +29,7 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let swiftASN1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
@@ -75,8 +76,8 @@ let modules: [Module] = [
   Module(
     name: "PalanaCommands",
     uses: [
-      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaControlAPI", argumentParser, asyncHTTPClient, nioCore,
-      nioFoundation, nioPosix, yams,
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaControlAPI", argumentParser, asyncHTTPClient, nioCore, nioHTTP1,
+      nioPosix, unixSignals, yams,
     ]),
   Module(
     name: "PalanaBootstrap",

@@ -16,7 +16,7 @@ struct AgentCreate: PalanaCommand {
   func execute(in context: CommandContext) async throws -> Int32 {
     let agent = try Self.agent(name: name, shape: shape, surroundings: context.io.environment)
     let created = try await context.withClient { client in
-      try await client.json(.createAgent, body: try .json(agent))
+      try await client.json(.createAgent, body: try .json(encoding: agent))
     }
     try await context.output.done("agent/\(name) created", created)
     try await context.output.note("Start it with: pcli run \(name)" + (shape.template == nil ? " --template python" : ""))

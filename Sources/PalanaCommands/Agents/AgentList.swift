@@ -1,4 +1,5 @@
 import ArgumentParser
+import PalanaControlAPI
 import PalanaCore
 
 /// `pcli list`

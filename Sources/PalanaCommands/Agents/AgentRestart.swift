@@ -1,4 +1,5 @@
 import ArgumentParser
+import PalanaControlAPI
 
 /// `pcli restart NAME`
 struct AgentRestart: PalanaCommand {

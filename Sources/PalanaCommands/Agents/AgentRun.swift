@@ -34,7 +34,7 @@ struct AgentRun: PalanaCommand {
     return try await context.withClient { client in
       if wait, request.restart == nil, try await !Self.exists(name, client) { request.restart = .never }
       let ready = request
-      let result = try await client.call(.runAgent, ["name": name], body: try .json(ready), as: RunResult.self)
+      let result = try await client.call(.runAgent, ["name": name], body: try .json(encoding: ready), as: RunResult.self)
       let settling = AgentSettling(client: client, output: context.output)
       if wait { return try await settling.exit(of: result.agent, after: result.at) }
       guard !detach else {

@@ -32,7 +32,7 @@ struct KillCall {
 
   /// Calls, writes the report, and says by its exit code whether every plane did its part.
   func execute(_ target: KillTarget, reason: String, _ context: CommandContext) async throws -> Int32 {
-    let body = try RequestBody.json(KillRequest(target: target, reason: reason))
+    let body = try RequestBody.json(encoding: KillRequest(target: target, reason: reason))
     let operation = operation
     let report = try await context.withClient { client in
       try await client.call(operation, body: body, as: KillReport.self)

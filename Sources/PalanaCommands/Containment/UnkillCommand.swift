@@ -1,4 +1,5 @@
 import ArgumentParser
+import PalanaControlAPI
 
 /// `pcli unkill …`
 struct UnkillCommand: PalanaCommand {

@@ -28,7 +28,7 @@ struct EgressRuleOptions: ParsableArguments {
     let agent = try ResourceName(agent).text
     let rule = try rule(action, host: host)
     let entry = try await context.withClient { client in
-      try await client.call(.addEgressRule, ["name": agent], body: try .json(rule), as: EgressRuleEntry.self)
+      try await client.call(.addEgressRule, ["name": agent], body: try .json(encoding: rule), as: EgressRuleEntry.self)
     }
     let id = entry.rule.id.map { " (rule \($0))" } ?? ""
     try await context.output.done(

@@ -17,7 +17,7 @@ struct EgressTest: PalanaCommand {
     let agent = try ResourceName(agent).text
     let request = EgressTestRequest(method: method.uppercased(), url: url)
     let answer = try await context.withClient { client in
-      try await client.json(.testEgress, ["name": agent], body: try .json(request))
+      try await client.json(.testEgress, ["name": agent], body: try .json(encoding: request))
     }
     let lines = Self.lines(answer, method: request.method, url: url, colour: context.output.colourOutput)
     try await context.output.result(answer, lines: { lines })

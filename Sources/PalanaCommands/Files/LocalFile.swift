@@ -27,7 +27,7 @@ enum LocalFile {
   /// - Throws: ``PalanaError``.
   static func read(_ descriptor: Int32, into buffer: inout [UInt8], _ path: String) throws -> Int? {
     while true {
-      let count = buffer.withUnsafeMutableBytes { unsafe systemRead(descriptor, $0.baseAddress, $0.count) }
+      let count = unsafe buffer.withUnsafeMutableBytes { unsafe systemRead(descriptor, $0.baseAddress, $0.count) }
       if count >= 0 { return count == 0 ? nil : count }
       guard errno == EINTR else { throw error(path, errno) }
     }
@@ -57,6 +57,14 @@ enum LocalFile {
       if name != ".", name != ".." { names.append(name) }
     }
     return names.sorted()
+  }
+
+  /// A path that holds wherever this process stands later.
+  static func absolute(_ path: String) -> String {
+    if path.hasPrefix("/") { return path }
+    guard let folder = unsafe getcwd(nil, 0) else { return path }
+    defer { unsafe free(folder) }
+    return unsafe String(cString: folder) + "/" + path
   }
 
   /// The error of a system call on `path`.

@@ -101,7 +101,7 @@ final class TarWriter {
 
   private static func target(_ path: String) throws -> String {
     var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = buffer.withUnsafeMutableBytes { bytes in
+    let count = unsafe buffer.withUnsafeMutableBytes { bytes in
       unsafe bytes.withMemoryRebound(to: CChar.self) { characters in
         guard let start = characters.baseAddress else { return -1 }
         return unsafe readlink(path, start, characters.count)

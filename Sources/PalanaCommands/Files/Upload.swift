@@ -18,7 +18,8 @@ struct Upload: Sendable {
     let ownName = PathText.name(path) ?? ""
     let (agent, context) = (agent, context)
     let skipped = try await context.withClient { client in
-      let intoFolder = try await isFolder || target == "/" || Download.isFolder(target, agent, client)
+      var intoFolder = isFolder || target == "/"
+      if !intoFolder { intoFolder = try await Download.isFolder(target, agent, client) }
       let folder = intoFolder ? target : PathText.parent(target)
       guard let name = intoFolder ? PathText.name(ownName) : PathText.name(target) else {
         throw PalanaError(.invalid, "‘\(path)’ has no name of its own", hint: "name the destination in full")

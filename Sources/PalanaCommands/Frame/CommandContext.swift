@@ -8,21 +8,18 @@ struct CommandContext: Sendable {
   var global: GlobalOptions
   /// Where results and remarks go.
   var output: Output
+  /// The installation's folder, absolute: `--home`, else `PALANA_HOME`, else `/var/lib/palana`.
+  var home: String
 
   init(global: GlobalOptions, io: CommandIO) {
     self.io = io
     self.global = global
+    let named = io.environment["PALANA_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+    home = LocalFile.absolute(global.home ?? named ?? "/var/lib/palana")
     let colourless = global.noColor || !(io.environment["NO_COLOR"] ?? "").isEmpty || io.environment["TERM"] == "dumb"
     output = Output(
       format: global.output, quiet: global.quiet, io: io, colourOutput: io.outputIsTerminal && !colourless,
       colourError: io.errorIsTerminal && !colourless)
-  }
-
-  /// The installation's folder: `--home`, else `PALANA_HOME`, else `/var/lib/palana`.
-  var home: String {
-    if let home = global.home { return home }
-    if let home = io.environment["PALANA_HOME"], !home.isEmpty { return home }
-    return "/var/lib/palana"
   }
 
   /// Runs `body` with a client of the control API and ends the client's connections afterwards.

@@ -38,7 +38,7 @@ enum ProcessEnvironment {
   static func current() -> [String: String] {
     var result: [String: String] = [:]
     // `environ` belongs to the process and nothing here changes it while it is read.
-    guard var cursor = unsafe environ else { return result }
+    var cursor: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = unsafe environ
     while let entry = unsafe cursor.pointee {
       let text = unsafe String(cString: entry)
       if let equals = text.firstIndex(of: "=") {

@@ -57,7 +57,7 @@ struct InputSource: Sendable {
       }
       if waiting[1].revents != 0 { throw CancellationError() }
       var buffer = [UInt8](repeating: 0, count: 65_536)
-      let count = buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
+      let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
       if count > 0 { return Array(buffer[..<count]) }
       if count == 0 { return nil }
       switch errno {
@@ -77,11 +77,12 @@ private final class WakePipe: Sendable {
 
   init() throws {
     var ends: [Int32] = [0, 0]
-    guard unsafe pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0 else {
+    guard unsafe pipe(&ends) == 0 else {
       throw PalanaError(.failed, "cannot make a pipe: \(SystemText.of(errno))")
     }
     readEnd = ends[0]
     writeEnd = ends[1]
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
   }
 
   deinit {
@@ -92,6 +93,6 @@ private final class WakePipe: Sendable {
   /// Makes the read end readable for good. Safe from any thread.
   func ring() {
     let byte: [UInt8] = [1]
-    _ = byte.withUnsafeBytes { unsafe write(writeEnd, $0.baseAddress, 1) }
+    _ = unsafe byte.withUnsafeBytes { unsafe write(writeEnd, $0.baseAddress, 1) }
   }
 }

@@ -72,7 +72,7 @@ private struct YAMLValueReader {
     var merged = JSONObject()
     for (key, member) in mapping {
       guard case .scalar(let scalar) = key else { throw error(key, "a key is text") }
-      if key.tag.name == .merge {
+      if Resolver.default.resolveTag(of: key) == .merge {
         let parts: [Node] = if case .sequence(let list) = member { Array(list) } else { [member] }
         for part in parts {
           guard case .mapping(let inner) = part else { throw error(part, "only a mapping can be merged") }
@@ -90,7 +90,8 @@ private struct YAMLValueReader {
 
   private func scalar(_ scalar: Node.Scalar, _ node: Node) throws(PalanaError) -> JSONValue {
     let text = scalar.string
-    switch node.tag.name {
+    let tag = Resolver.default.resolveTag(of: node)
+    switch tag {
     case .null: return .null
     case .bool:
       guard let value = node.bool else { throw error(node, "‘\(text.prefix(40))’ is no truth value") }
@@ -108,7 +109,7 @@ private struct YAMLValueReader {
       }
       return .number(number)
     case .str, .timestamp, .merge, .value: return .string(text)
-    default: throw error(node, "the tag \(node.tag.name.rawValue.prefix(60)) is not known")
+    default: throw error(node, "the tag \(tag.rawValue.prefix(60)) is not known")
     }
   }
 

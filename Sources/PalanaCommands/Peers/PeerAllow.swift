@@ -32,12 +32,12 @@ struct PeerAllow: PalanaCommand {
         }
         rule.spec.ports = Set(rule.spec.ports + wanted).sorted()
         rule.status = nil
-        return try await client.call(.updatePeeringRule, ["name": name], body: try .json(rule), as: PeeringRule.self)
+        return try await client.call(.updatePeeringRule, ["name": name], body: try .json(encoding: rule), as: PeeringRule.self)
       } catch let error as PalanaError where error.code == .notFound {
         let rule = PeeringRule(
           metadata: ObjectMeta(name: try ResourceName(name)),
           spec: PeeringRuleSpec(from: from, to: to, ports: Set(wanted).sorted()))
-        return try await client.call(.createPeeringRule, body: try .json(rule), as: PeeringRule.self)
+        return try await client.call(.createPeeringRule, body: try .json(encoding: rule), as: PeeringRule.self)
       }
     }
     let list = rule.spec.ports.map(String.init).joined(separator: ", ")

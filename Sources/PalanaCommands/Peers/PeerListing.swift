@@ -1,4 +1,5 @@
 import ArgumentParser
+import PalanaControlAPI
 
 /// `pcli peer list`
 struct PeerListing: PalanaCommand {

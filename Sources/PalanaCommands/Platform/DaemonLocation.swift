@@ -15,7 +15,7 @@ enum DaemonLocation {
       guard isProgram(path) else {
         throw PalanaError(.notFound, "PALANAD names ‘\(path)’, which is no program", hint: "correct it, or unset PALANAD")
       }
-      return path
+      return LocalFile.absolute(path)
     }
     if let own = ownPath() {
       let path = PathText.parent(own) + "/palanad"
@@ -26,7 +26,8 @@ enum DaemonLocation {
   }
 
   private static func isProgram(_ path: String) -> Bool {
-    LocalFile.kind(path) == .file && unsafe access(path, X_OK) == 0
+    guard LocalFile.kind(path) == .file else { return false }
+    return unsafe access(path, X_OK) == 0
   }
 
   private static func ownPath() -> String? {

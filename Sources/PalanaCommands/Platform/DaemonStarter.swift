@@ -14,17 +14,21 @@ struct DaemonStarter {
   /// Where its output goes, appended. The folder exists.
   let log: String
 
+  /// `POSIX_SPAWN_SETSID` (POSIX.1-2024), which the imported header hides behind `_GNU_SOURCE`.
+  private static let newSession: Int32 = 0x80
+
   /// Starts it.
   /// - Returns: its process identifier.
   /// - Throws: ``PalanaError`` with code `failed` or `denied`.
   func start() throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
+    // The daemon must not hold the folder that somebody happened to stand in; every path here is absolute.
+    _ = unsafe chdir("/")
+    var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     unsafe posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
-    unsafe posix_spawn_file_actions_addchdir_np(&actions, "/")
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
@@ -36,7 +40,7 @@ struct DaemonStarter {
     unsafe sigemptyset(&none)
     unsafe posix_spawnattr_setsigmask(&attributes, &none)
     unsafe posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+      &attributes, Int16(Self.newSession | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
 
     var words: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
     defer { for unsafe word in unsafe words { unsafe free(word) } }

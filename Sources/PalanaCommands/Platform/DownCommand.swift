@@ -19,7 +19,7 @@ struct DownCommand: PalanaCommand {
     let request = ShutdownRequest(stopAgents: !keepAgents)
     do {
       _ = try await context.withClient { client in
-        try await client.call(.shutdown, body: try .json(request), as: ShutdownResult.self)
+        try await client.call(.shutdown, body: try .json(encoding: request), as: ShutdownResult.self)
       }
     } catch let error as PalanaError where error.code == .unreachable && global.server == nil && probe.isLocked() != true {
       try await context.output.done("The platform is not running.", ShutdownResult(accepted: false))

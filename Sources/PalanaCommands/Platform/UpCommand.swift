@@ -40,9 +40,9 @@ struct UpCommand: PalanaCommand {
         .denied, "starting the platform needs root: it makes sandboxes, networks and firewall rules",
         hint: "sudo pcli up")
     }
-    let home = try Self.absolute(context.home)
+    let home = context.home
     let starter = DaemonStarter(
-      program: try DaemonLocation.find(context.io.environment), arguments: try arguments(home: home),
+      program: try DaemonLocation.find(context.io.environment), arguments: arguments(home: home),
       log: home + "/log/palanad.log")
     try Self.makeFolders(home)
     if foreground { try starter.replace() }
@@ -54,10 +54,10 @@ struct UpCommand: PalanaCommand {
   }
 
   /// The daemon's arguments.
-  func arguments(home: String) throws -> [String] {
+  func arguments(home: String) -> [String] {
     var arguments = ["local", "--home", home]
     if let listen { arguments += ["--listen", listen] }
-    if let config { arguments += ["--config", try Self.absolute(config)] }
+    if let config { arguments += ["--config", LocalFile.absolute(config)] }
     return arguments
   }
 
@@ -86,14 +86,6 @@ struct UpCommand: PalanaCommand {
       unready.isEmpty
         ? "the platform did not answer within \(Age.text(limit))"
         : "the platform runs, but is not ready after \(Age.text(limit)) (\(unready.joined(separator: "; ")))")
-  }
-
-  /// The daemon works in `/`.
-  private static func absolute(_ path: String) throws -> String {
-    if path.hasPrefix("/") { return path }
-    guard let folder = unsafe getcwd(nil, 0) else { throw LocalFile.error(".", errno) }
-    defer { unsafe free(folder) }
-    return unsafe String(cString: folder) + "/" + path
   }
 
   /// Home and its log folder, for root alone, as the daemon makes them.

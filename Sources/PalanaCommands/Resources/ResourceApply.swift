@@ -45,7 +45,7 @@ struct ResourceApply: PalanaCommand {
       return results
     }
     guard context.output.format != .table else { return 0 }
-    try await context.output.result(["items": .array(results)] as JSONValue) { [] }
+    try await context.output.result(["items": .array(results)] as JSONValue, table: { [] })
     return 0
   }
 }

@@ -20,7 +20,7 @@ struct ResourceGet: PalanaCommand {
         try await client.json(reference.kind.get, ["name": reference.name])
       }
       let table = try ResourceTables.table(reference.kind, [object], now: context.io.clock.now())
-      try await context.output.result(object) { [table] }
+      try await context.output.result(object, table: { [table] })
       return 0
     }
     let kind = try KindName(spelled: kind)

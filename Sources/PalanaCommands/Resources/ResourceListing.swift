@@ -11,7 +11,7 @@ struct ResourceListing {
     let items = list["items"]?.array ?? []
     let output = context.output
     switch output.format {
-    case .json: try await output.result(list) { [] }
+    case .json: try await output.result(list, table: { [] })
     case .yaml: try await output.raw(try YAMLText.documents(items))
     case .table where output.quiet:
       for item in items { try await output.raw(TerminalText.safe(item["metadata"]?["name"]?.string ?? "") + "\n") }
@@ -19,7 +19,7 @@ struct ResourceListing {
       try await output.note("There is no \(kind.word) yet.")
     case .table:
       let table = try ResourceTables.table(kind, items, now: context.io.clock.now())
-      try await output.result(list) { [table] }
+      try await output.result(list, table: { [table] })
     }
   }
 }

@@ -24,7 +24,7 @@ struct SecretBind: PalanaCommand {
       hosts: binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places)
     let summary = try await context.withClient { client in
       try await client.call(
-        .bindSecret, ["name": agent, "secret": name], body: try .json(request), as: SecretSummary.self)
+        .bindSecret, ["name": agent, "secret": name], body: try .json(encoding: request), as: SecretSummary.self)
     }
     try await SecretReport(agent: agent, summary: summary).write("bound", context.output)
     return 0

@@ -1,4 +1,5 @@
 import ArgumentParser
+import PalanaAPI
 import PalanaControlAPI
 import PalanaCore
 

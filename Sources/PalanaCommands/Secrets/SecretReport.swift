@@ -11,7 +11,7 @@ struct SecretReport {
   /// - Parameter verb: for example `added`.
   func write(_ verb: String, _ output: Output) async throws {
     let value = try JSONText.value(of: summary)
-    guard output.format == .table else { return try await output.result(value) { [] } }
+    guard output.format == .table else { return try await output.result(value, table: { [] }) }
     guard !output.quiet else { return }
     for line in Self.lines(summary, agent: agent, verb: verb) { try await output.raw(TerminalText.safe(line) + "\n") }
     if isInert {

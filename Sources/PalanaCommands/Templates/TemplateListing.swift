@@ -1,4 +1,5 @@
 import ArgumentParser
+import PalanaControlAPI
 
 /// `pcli templates list`
 struct TemplateListing: PalanaCommand {

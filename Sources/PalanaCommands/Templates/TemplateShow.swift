@@ -1,5 +1,6 @@
 import ArgumentParser
 import PalanaAPI
+import PalanaControlAPI
 import PalanaCore
 
 /// `pcli templates show T`

@@ -1,4 +1,5 @@
 import PalanaAPI
+import PalanaCore
 
 /// The columns of `pcli templates list`.
 enum TemplateTable {

@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import PalanaControlAPI
 import PalanaCore
 import UnixSignals

@@ -14,7 +14,7 @@ enum RequestBody: Sendable {
 
   /// The JSON of a value.
   /// - Throws: ``PalanaError`` with code `invalid`.
-  static func json(_ value: some Encodable) throws -> RequestBody {
+  static func json<Value: Encodable>(encoding value: Value) throws -> RequestBody {
     do { return .json(Array(try JSONEncoder().encode(value))) } catch {
       throw PalanaError(.invalid, "the request cannot be written as JSON")
     }
