@@ -1,5 +1,6 @@
 import ArgumentParser
 import PalanaAudit
+import PalanaControlAPI
 import PalanaCore
 
 extension AuditEvent.Component: ExpressibleByArgument {}
@@ -22,24 +23,16 @@ struct AuditFilter: ParsableArguments {
   @Option(help: ArgumentHelp("The newest so many.", valueName: "n")) var limit = 100
 
   func validate() throws {
-    guard (1...100_000).contains(limit) else { throw ValidationError("--limit is 1 to 100000") }
+    guard (1...10_000).contains(limit) else { throw ValidationError("--limit is 1 to 10000") }
   }
 
   /// The query of the request.
   /// - Throws: ``PalanaError`` with code `invalid`.
   func query(now: Timestamp, follow: Bool) throws -> [QueryItem] {
-    var items: [QueryItem] = []
-    func add(_ name: String, _ value: String?) { if let value { items.append((name, value)) } }
-    add("agent", agent)
-    add("owner", try owner.map { try UserIdentity($0).raw })
-    add("host", host)
-    add("component", component?.rawValue)
-    add("decision", decision?.rawValue)
-    add("severity", severity?.rawValue)
-    add("since", try since.map { try PointInTime.parse($0, option: "--since", now: now).description })
-    add("until", try until.map { try PointInTime.parse($0, option: "--until", now: now).description })
-    add("limit", String(limit))
-    if follow { add("follow", "true") }
-    return items
+    let query = AuditQuery(
+      agent: agent, owner: try owner.map { try UserIdentity($0) }, host: host, component: component, decision: decision,
+      severity: severity, since: try since.map { try PointInTime.parse($0, option: "--since", now: now) },
+      until: try until.map { try PointInTime.parse($0, option: "--until", now: now) }, limit: limit)
+    return AuditRequest(query, follow: follow).queryItems
   }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// A command that does something (as opposed to one that only groups others).
-protocol PalanaCommand: ParsableCommand {
+protocol PalanaCommand: AsyncParsableCommand {
   /// The shared options.
   var global: GlobalOptions { get }
 

@@ -31,6 +31,7 @@ struct ErrorReport {
     guard PCLI.exitCode(for: error) == .validationFailure else {
       return await report(PalanaError(.failed, TerminalText.safe("\(error)")))
     }
+    if let unknown = UnknownCommand(arguments: arguments) { return await report(unknown.error) }
     return await report(
       PalanaError(.invalid, PCLI.message(for: error), hint: Self.usage(in: PCLI.fullMessage(for: error, columns: 100))))
   }
