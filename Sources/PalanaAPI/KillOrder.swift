@@ -31,3 +31,36 @@ package struct KillOrderSpec: ResourceSpec {
     self.at = at
   }
 }
+
+/// As people read it: exactly one of `{agent: ID}`, `{owner: IDENTITY}`, `{template: NAME}`, `{all: true}`.
+extension KillOrderSpec.Target {
+  private enum CodingKeys: String, CodingKey { case agent, owner, template, all }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    guard let key = container.allKeys.first, container.allKeys.count == 1 else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: container.codingPath, debugDescription: "exactly one of agent, owner, template, all"))
+    }
+    switch key {
+    case .agent: self = .agent(try container.decode(AgentID.self, forKey: key))
+    case .owner: self = .owner(try container.decode(UserIdentity.self, forKey: key))
+    case .template: self = .template(try container.decode(String.self, forKey: key))
+    case .all:
+      guard try container.decode(Bool.self, forKey: key) else {
+        throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "can only be true")
+      }
+      self = .all
+    }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    switch self {
+    case .agent(let id): try container.encode(id, forKey: .agent)
+    case .owner(let owner): try container.encode(owner, forKey: .owner)
+    case .template(let name): try container.encode(name, forKey: .template)
+    case .all: try container.encode(true, forKey: .all)
+    }
+  }
+}

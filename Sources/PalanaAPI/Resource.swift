@@ -10,6 +10,11 @@ package protocol ResourceSpec: Codable, Hashable, Sendable {
   /// Whether a resource of this kind belongs to an owner (true) or to the installation (false).
   static var isOwned: Bool { get }
 
+  /// The JSON Schema of the spec.
+  static var jsonSchema: JSONValue { get }
+  /// The JSON Schema of the status.
+  static var statusSchema: JSONValue { get }
+
   /// The raw identity of the owner; always nil for kinds that are not owned.
   var owner: UserIdentity? { get }
   /// Every problem of the spec, with paths that start at `spec`.
@@ -20,7 +25,7 @@ package protocol ResourceSpec: Codable, Hashable, Sendable {
 
 extension ResourceSpec {
   package var owner: UserIdentity? { nil }
-  package func problems() -> [FieldError] { [] }
+  package static var statusSchema: JSONValue { SchemaWords.object([]) }
 
   /// An owner, once set, stays: whoever could change it could take over the agent's secrets.
   package func problems(replacing old: Self) -> [FieldError] {

@@ -48,8 +48,9 @@ package enum IPAddress: Hashable, Sendable, Comparable {
           result.append(UInt16(truncatingIfNeeded: v4))
           continue
         }
-        guard (1...4).contains(piece.count), let number = UInt16(String(decoding: piece, as: UTF8.self), radix: 16),
-          piece.first != UInt8(ascii: "+")
+        // `UInt16` alone would take a sign: `::-0` is no address.
+        guard (1...4).contains(piece.count), piece.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }),
+          let number = UInt16(String(decoding: piece, as: UTF8.self), radix: 16)
         else { return nil }
         result.append(number)
       }
@@ -154,7 +155,10 @@ package struct CIDR: Hashable, Sendable, CustomStringConvertible {
       }
     var length = width
     if parts.count == 2 {
-      guard let number = Int(parts[1]), (0...width).contains(number), parts[1].first != "+" else {
+      // Digits only, without a leading zero: `-0`, `+8` and `08` are slips.
+      guard parts[1].utf8.allSatisfy({ (48...57).contains($0) }), parts[1].utf8.count == 1 || parts[1].utf8.first != 48,
+        let number = Int(parts[1]), (0...width).contains(number)
+      else {
         throw fail("the prefix is 0 to \(width)")
       }
       length = number

@@ -12,7 +12,8 @@ package struct ByteQuantity: Hashable, Sendable, CustomStringConvertible {
   /// - Throws: ``PalanaError`` with code `invalid`.
   package init(_ text: String) throws(PalanaError) {
     for (suffix, factor) in Self.units where text.hasSuffix(suffix) {
-      guard let number = Int64(text.dropLast(suffix.count)), number >= 0, text.first != "+" else { continue }
+      let digits = text.dropLast(suffix.count)
+      guard digits.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int64(digits) else { continue }
       let (product, overflow) = number.multipliedReportingOverflow(by: factor)
       guard !overflow else { break }
       bytes = product
@@ -33,7 +34,9 @@ package struct CPUQuantity: Hashable, Sendable, CustomStringConvertible {
   /// - Throws: ``PalanaError`` with code `invalid`.
   package init(_ text: String) throws(PalanaError) {
     let value: Int64?
-    if text.hasSuffix("m") {
+    if text.utf8.first.map({ !(48...57).contains($0) }) ?? true {
+      value = nil  // a sign: `-0.5` would otherwise be half a processor
+    } else if text.hasSuffix("m") {
       value = Int64(text.dropLast())
     } else {
       let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
@@ -47,7 +50,7 @@ package struct CPUQuantity: Hashable, Sendable, CustomStringConvertible {
         value = nil
       }
     }
-    guard let value, value > 0, text.first != "+" else {
+    guard let value, value > 0 else {
       throw PalanaError(
         .invalid, "‘\(text.prefix(40))’ is not an amount of processors", hint: "write for example 2, 0.5 or 500m")
     }
@@ -84,6 +87,8 @@ package struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
       default: throw fail()
       }
       number = nil
+      // A century is for ever; more would overflow the arithmetic of times.
+      guard total <= 36_525 * 86_400 else { throw fail() }
     }
     guard !text.isEmpty, number == nil else { throw fail() }
     duration = .seconds(total)
@@ -92,8 +97,14 @@ package struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension ByteQuantity: Codable {
+  /// Reads text, or a plain number of bytes as YAML writers leave it without quotes.
   package init(from decoder: any Decoder) throws {
-    try self.init(decoder.singleValueContainer().decode(String.self))
+    let container = try decoder.singleValueContainer()
+    if let number = try? container.decode(Int64.self) {
+      try self.init(String(number))
+    } else {
+      try self.init(container.decode(String.self))
+    }
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -103,8 +114,16 @@ extension ByteQuantity: Codable {
 }
 
 extension CPUQuantity: Codable {
+  /// Reads text, or a plain number of processors as YAML writers leave it without quotes.
   package init(from decoder: any Decoder) throws {
-    try self.init(decoder.singleValueContainer().decode(String.self))
+    let container = try decoder.singleValueContainer()
+    if let whole = try? container.decode(Int64.self) {
+      try self.init(String(whole))
+    } else if let number = try? container.decode(Double.self) {
+      try self.init(String(describing: number))
+    } else {
+      try self.init(container.decode(String.self))
+    }
   }
 
   package func encode(to encoder: any Encoder) throws {

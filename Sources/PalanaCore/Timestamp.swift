@@ -76,7 +76,7 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
     guard let year = number(4), literal([45]) != nil, let month = number(2), literal([45]) != nil,
       let day = number(2), literal([84, 116, 32]) != nil, let hour = number(2), literal([58]) != nil,
       let minute = number(2), literal([58]) != nil, let second = number(2),
-      (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 61
+      (1...12).contains(month), (1...Self.lastDay(year: year, month: month)).contains(day), hour < 24, minute < 60, second < 61
     else { return nil }
     var fraction: Int64 = 0
     if bytes.first == 46 {
@@ -116,6 +116,14 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
     let (era, yearOfEra) = floorDivide(shifted, 400)
     let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
     return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+  }
+
+  private static func lastDay(year: Int64, month: Int64) -> Int64 {
+    switch month {
+    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+    case 4, 6, 9, 11: 30
+    default: 31
+    }
   }
 
   private static func civil(fromDays days: Int64) -> (Int64, Int64, Int64) {

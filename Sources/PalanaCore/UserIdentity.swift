@@ -13,15 +13,27 @@ package struct UserIdentity: Hashable, Sendable, Comparable, CustomStringConvert
     guard !raw.isEmpty, raw.utf8.count <= 254 else {
       throw PalanaError(.invalid, "an identity has 1 to 254 bytes, this one has \(raw.utf8.count)")
     }
-    let bad = raw.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f || (0x80...0x9f).contains($0.value) }
-    guard !bad, raw.first != " ", raw.last != " " else {
+    let bad = raw.unicodeScalars.contains { scalar in
+      switch scalar.properties.generalCategory {
+      // Besides controls: invisible marks and those that turn the writing direction, with which one name looks like another.
+      case .control, .format, .lineSeparator, .paragraphSeparator: true
+      default: false
+      }
+    }
+    let edges = [raw.unicodeScalars.first, raw.unicodeScalars.last]
+    guard !bad, !edges.contains(where: { $0?.properties.isWhitespace == true }) else {
       throw PalanaError(.invalid, "an identity has no control characters and no white space around it")
     }
     self.raw = raw
   }
 
   package var description: String { raw }
-  package static func < (left: Self, right: Self) -> Bool { left.raw < right.raw }
+
+  /// Byte by byte. Swift's strings are equal when they are canonically equivalent (`é` in one or two scalars), but to the provider
+  /// those are two people, and paths, hashes and the database already tell them apart.
+  package static func == (left: Self, right: Self) -> Bool { left.raw.utf8.elementsEqual(right.raw.utf8) }
+  package static func < (left: Self, right: Self) -> Bool { left.raw.utf8.lexicographicallyPrecedes(right.raw.utf8) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(raw) }
 }
 
 extension UserIdentity: Codable {
