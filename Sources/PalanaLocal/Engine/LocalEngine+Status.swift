@@ -1,0 +1,74 @@
+import PalanaAPI
+import PalanaCore
+import PalanaPlan
+import PalanaStore
+
+extension LocalEngine {
+  /// The one place that writes an agent's status.
+  func writeStatus(
+    _ situation: Situation, phase: AgentStatus.Phase, waiting: Duration? = nil
+  ) async throws(PalanaError) {
+    let id = situation.key.id
+    let memory = self.memory.read(id)
+    let state = runtime.state(of: id)
+    var status = situation.agent.status ?? AgentStatus(phase: phase)
+    status.phase = phase
+    status.observedGeneration = situation.agent.metadata.generation
+    status.address = live[id]?.address
+    status.restarts = memory?.restarts ?? 0
+    status.startedAt = nil
+    status.usage = nil
+    switch state {
+    case .running(let running):
+      status.startedAt = running.startedAt
+      if phase == .running, let usage = try? await runtime.usage(of: id) {
+        status.usage = AgentStatus.Usage(
+          memoryBytes: usage.memoryBytes, cpuSeconds: usage.cpuSeconds, pids: usage.pids, dataBytes: usage.dataBytes)
+        status.oomKills = usage.oomKills
+      }
+    case .exited(let exit):
+      status.lastExit = AgentStatus.LastExit(code: Int(exit.code), reason: exit.reason.rawValue, time: exit.time)
+      status.oomKills = exit.oomKills
+    case .absent: break
+    }
+    if let failure = memory?.startFailure, phase != .running, memory?.uid == situation.agent.metadata.uid {
+      let message = failure.hint.isEmpty ? failure.message : "\(failure.message): \(failure.hint)"
+      status.lastExit = AgentStatus.LastExit(code: 1, reason: "StartFailed", time: failure.time, message: message)
+    }
+    status.conditions = [ready(situation, status: status, waiting: waiting)]
+    _ = try await store.updateStatus(
+      AgentSpec.self, owner: situation.key.owner, name: situation.key.name, uid: situation.agent.metadata.uid ?? "",
+      status: status)
+  }
+
+  private func ready(_ situation: Situation, status: AgentStatus, waiting: Duration?) -> Condition {
+    let reason: String
+    var message = ""
+    switch status.phase {
+    case .running: reason = "Running"
+    case .pending:
+      if let waiting {
+        reason = "BackOff"
+        message = "starts again in \(max(1, waiting.components.seconds)) s"
+        if let exit = status.lastExit { message += ", its last run ended with \(exit.reason) (\(exit.code))" }
+      } else {
+        reason = "Starting"
+        message = progress[situation.key.id] ?? ""
+      }
+    case .stopped: reason = status.lastExit?.reason == "Completed" ? "Completed" : "Stopped"
+    case .idle: reason = "Idle"
+    case .failed:
+      reason = status.lastExit?.reason ?? "Failed"
+      message = status.lastExit?.message ?? status.lastExit.map { "its process ended with code \($0.code)" } ?? ""
+    case .killed:
+      reason = "Killed"
+      message = "cut off by a kill order: ‘pcli unkill’ lets it back"
+    }
+    let state: Condition.State = status.phase == .running ? .isTrue : .isFalse
+    let previous = situation.agent.status?.conditions?.first { $0.type == "Ready" }
+    let changed = previous?.status != state || previous?.reason != reason
+    return Condition(
+      type: "Ready", status: state, reason: reason, message: message,
+      lastTransitionTime: changed ? configuration.clock.now() : previous?.lastTransitionTime ?? configuration.clock.now())
+  }
+}
