@@ -1,0 +1,85 @@
+package import Logging
+package import PalanaAPI
+package import PalanaCore
+package import PalanaPolicy
+import Synchronization
+
+/// Which rules apply to an agent, compiled once for each distinct set of them.
+///
+/// The gateway's snapshot and `pcli egress test` both get their decision core here, so that they agree.
+package final class PolicyBook: Sendable {
+  private let guardrails: [any Guardrail]
+  private let cache = GuardrailCache()
+  private let compiled = Mutex<[[RuleSource]: CompiledRules]>([:])
+  private let logger: Logger
+
+  package init(guardrails: [any Guardrail], logger: Logger) {
+    self.guardrails = guardrails
+    self.logger = logger
+  }
+
+  /// What decides for `agent`. Rules that cannot be compiled (they were checked when they were written, so the database was edited)
+  /// let nothing pass, and that is logged.
+  package func core(for agent: Agent, template: AgentTemplate?, policies: [EgressPolicy]) -> DecisionCore {
+    let sources = Self.sources(for: agent, template: template, policies: policies)
+    do {
+      return DecisionCore(rules: try compile(sources), guardrails: guardrails, cache: cache)
+    } catch {
+      logger.error(
+        "egress rules are broken, nothing passes",
+        metadata: ["agent.name": "\(agent.metadata.name)", "error": "\(error)"])
+      return DecisionCore(rules: .none, guardrails: guardrails, cache: cache)
+    }
+  }
+
+  /// The written rules with where each list stands: the agent's own, its template's, and those of every policy that selects it.
+  package static func sources(
+    for agent: Agent, template: AgentTemplate?, policies: [EgressPolicy]
+  ) -> [RuleSource] {
+    var sources: [RuleSource] = []
+    if let rules = agent.spec.egress?.rules, !rules.isEmpty { sources.append(RuleSource(name: "agent", rules: rules)) }
+    if let template, let rules = template.spec.egress?.rules, !rules.isEmpty {
+      sources.append(RuleSource(name: "template/\(template.metadata.name)", rules: rules))
+    }
+    for policy in policies where policy.spec.selector?.selects(agent) ?? true {
+      sources.append(RuleSource(name: "policy/\(policy.metadata.name)", rules: policy.spec.rules))
+    }
+    return sources
+  }
+
+  private func compile(_ sources: [RuleSource]) throws(PalanaError) -> CompiledRules {
+    if let known = compiled.withLock({ $0[sources] }) { return known }
+    let rules = try CompiledRules(sources)
+    compiled.withLock { table in
+      // Sets that are no longer in use are dropped with the rest when the table has grown; the live ones come back at once.
+      if table.count >= 4096 { table.removeAll(keepingCapacity: true) }
+      table[sources] = rules
+    }
+    return rules
+  }
+}
+
+extension AgentSelector {
+  /// Whether all given conditions hold for `agent`; an empty list is no condition.
+  package func selects(_ agent: Agent) -> Bool {
+    if let agents, !agents.isEmpty, !agents.contains(agent.metadata.name.text) { return false }
+    if let owners, !owners.isEmpty {
+      guard let owner = agent.spec.owner, owners.contains(owner) else { return false }
+    }
+    if let templates, !templates.isEmpty {
+      guard let template = agent.spec.effectiveTemplateName, templates.contains(template) else { return false }
+    }
+    let labels = agent.metadata.labels ?? [:]
+    return (matchLabels ?? [:]).allSatisfy { labels[$0.key] == $0.value }
+  }
+}
+
+extension PolicySubject {
+  /// An agent as decisions see it; nil for one without an owner, which the store never holds.
+  package init?(_ agent: Agent) {
+    guard let owner = agent.spec.owner else { return nil }
+    self.init(
+      id: AgentID(owner: owner, name: agent.metadata.name), name: agent.metadata.name, owner: owner,
+      template: agent.spec.effectiveTemplateName, labels: agent.metadata.labels ?? [:])
+  }
+}
