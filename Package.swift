@@ -83,7 +83,7 @@ let modules: [Module] = [
     name: "PalanaBootstrap",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore",
-      "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaControl", "CProcess", argumentParser, logging, nioCore, nioPosix,
+      "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaControl", "CProcess", argumentParser, crypto, logging, nioCore, nioPosix,
       serviceLifecycle, yams,
     ]),
 ]

@@ -1,7 +1,9 @@
+import Logging
 import PalanaAPI
 import PalanaAudit
-import PalanaCore
+package import PalanaCore
 import PalanaPlan
+import PalanaStore
 
 extension LocalEngine {
   /// Brings an agent's process up: network first, then the gateway's knowledge of it, then its secrets, then the sandbox.

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
-import PalanaAPI
+import Logging
+package import PalanaAPI
 import PalanaCore
 import PalanaPlan
 import PalanaStore

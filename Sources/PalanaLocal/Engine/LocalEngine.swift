@@ -1,10 +1,10 @@
 package import Logging
-package import PalanaAPI
+import PalanaAPI
 package import PalanaAudit
 package import PalanaCore
-package import PalanaPlan
+import PalanaPlan
 package import PalanaStore
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// The engine of one machine: observes the store, and brings every agent from what is wanted to what is.
 ///

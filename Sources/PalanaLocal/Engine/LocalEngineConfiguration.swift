@@ -1,4 +1,4 @@
-package import PalanaAPI
+import PalanaAPI
 package import PalanaCore
 package import PalanaPlan
 
