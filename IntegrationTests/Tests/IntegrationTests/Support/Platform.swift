@@ -1,0 +1,146 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// One installation of Palana for tests: its own home, subnet, names of interfaces, upstream. Ends with everything it made.
+final class Platform: Sendable {
+  let home: String
+  let prefix: String
+  let gateway: String
+  let upstream: Upstream
+  /// Names that resolve to the upstream.
+  static let names = ["allowed.test", "other.test", "evil.test"]
+
+  /// A platform that several suites share; it ends with the process.
+  static let shared = SharedPlatform()
+
+  private static let next = Mutex(0)
+
+  /// - Parameter configuration: further YAML.
+  init(configuration: String = "") async throws {
+    let number = Self.next.withLock { value in
+      value += 1
+      return value
+    }
+    let token = String(UInt32.random(in: 0x100...0xfff), radix: 16)
+    prefix = "t\(token)\(number)"
+    home = "/tmp/palana-it-\(prefix)"
+    let net = "10.\(Int.random(in: 128...254)).\(number * 8 % 256)"
+    gateway = "\(net).1"
+    let folder = home + "-upstream"
+    // An address of its own, so that only this one private address is opened.
+    let address = "127.\(Int.random(in: 80...250)).\(number % 256).\(Int.random(in: 2...250))"
+    upstream = try await Upstream(folder: folder, address: address, names: Self.names)
+    try FileManager.default.createDirectory(
+      atPath: home, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let hosts = Self.names.map { "\($0): \"\(address)\"" }.joined(separator: ", ")
+    try """
+    home: \(home)
+    control: {listen: ""}
+    network: {subnet: \(net).0/21, prefix: \(prefix)}
+    egress:
+      dns: {hosts: {\(hosts)}}
+      upstreamCA: ["\(upstream.caFile)"]
+      allowAddresses: ["\(address)/32"]
+    \(configuration)
+    """.write(toFile: home + "/config.yaml", atomically: true, encoding: .utf8)
+  }
+
+  /// Runs `pcli` against this installation.
+  @discardableResult
+  func pcli(_ arguments: String..., input: String = "", expect code: Int32? = 0) async throws -> Finished {
+    try await pcli(arguments, input: input, expect: code)
+  }
+
+  @discardableResult
+  func pcli(_ arguments: [String], input: String = "", expect code: Int32? = 0) async throws -> Finished {
+    let finished = try await run(Checkout.pcli, ["--home", home] + arguments, input: input, environment: ["PALANAD": Checkout.palanad])
+    if let code, finished.code != code {
+      Issue.record(
+        "pcli \(arguments.joined(separator: " ")) ended with \(finished.code), not \(code): \(finished.error)\(finished.output.prefix(2000))")
+      throw UnexpectedExit(code: finished.code)
+    }
+    return finished
+  }
+
+  func up() async throws { try await pcli("up", "--config", home + "/config.yaml") }
+
+  /// The daemon's process.
+  func daemon() throws -> Int32 {
+    let text = try String(contentsOfFile: home + "/run/palanad.lock", encoding: .utf8)
+    return try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+  }
+
+  /// Ends it and removes every trace.
+  func tearDown() async {
+    _ = try? await run(Checkout.pcli, ["--home", home, "down"])
+    upstream.stop()
+    try? FileManager.default.removeItem(atPath: home)
+    try? FileManager.default.removeItem(atPath: upstream.folder)
+  }
+}
+
+struct UnexpectedExit: Error { var code: Int32 }
+
+/// Starts one platform for whoever asks first.
+actor SharedPlatform {
+  private var platform: Platform?
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+  private var isStarting = false
+
+  func get() async throws -> Platform {
+    while isStarting { await withCheckedContinuation { waiting.append($0) } }
+    if let platform { return platform }
+    isStarting = true
+    defer {
+      isStarting = false
+      for one in waiting { one.resume() }
+      waiting = []
+    }
+    let made = try await Platform()
+    do {
+      try await made.up()
+    } catch {
+      await made.tearDown()
+      throw error
+    }
+    platform = made
+    SharedTearDown.register(made)
+    return made
+  }
+}
+
+/// Runs `body` with a platform of its own.
+func withPlatform(
+  configuration: String = "", _ body: (Platform) async throws -> Void
+) async throws {
+  let platform = try await Platform(configuration: configuration)
+  do {
+    try await platform.up()
+    try await body(platform)
+  } catch {
+    await platform.tearDown()
+    throw error
+  }
+  await platform.tearDown()
+}
+
+/// Ends the shared platform with the test process, which has no other place for it.
+private enum SharedTearDown {
+  private static let home = Mutex<(home: String, upstream: Upstream)?>(nil)
+
+  static func register(_ platform: Platform) {
+    home.withLock { $0 = (platform.home, platform.upstream) }
+    atexit {
+      guard let (home, upstream) = SharedTearDown.home.withLock({ $0 }) else { return }
+      let process = Process()
+      process.executableURL = URL(filePath: Checkout.pcli)
+      process.arguments = ["--home", home, "down"]
+      try? process.run()
+      process.waitUntilExit()
+      upstream.stop()
+      try? FileManager.default.removeItem(atPath: home)
+      try? FileManager.default.removeItem(atPath: upstream.folder)
+    }
+  }
+}
