@@ -57,7 +57,7 @@ extension LocalEngine {
       ? [:] : try await configuration.readableSecrets(key.owner, key.name, plan.readableSecrets)
     guard !contained.contains(id) else { throw PalanaError(.denied, "agent ‘\(key.name)’ is killed") }
 
-    let handle = try await network.prepare(agent: id, address: allocation.address)
+    let handle = try await network.prepare(id, address: allocation.address)
     live[id] = LiveAgentFacts(name: key.name, owner: key.owner, uid: plan.uid, address: allocation.address)
     try await configuration.publish(live)
     try await applyPeers()
@@ -65,7 +65,7 @@ extension LocalEngine {
     _ = try await runtime.start(
       SandboxStart(
         plan: plan, platform: configuration.platform, proxyToken: configuration.proxyToken(plan.uid),
-        networkNamespace: handle.netnsPath, secretFiles: files),
+        networkNamespace: handle.namespacePath, secretFiles: files),
       progress: { text in reporter.yield((key, text)) })
   }
 

@@ -79,20 +79,41 @@ package actor LocalEngine {
 
   /// Brings back what a drift took away: interfaces, sets, rules.
   func reconcileNetwork() async throws(PalanaError) {
-    try await network.reconcile(desired: live.map { id, facts in AgentNetworkDesire(agent: id, address: facts.address) })
+    let desired = live.map { id, facts in
+      AgentNetworkDesire(agent: id, address: facts.address, isCut: contained.contains(id))
+    }
+    let report = try await network.reconcile(desired: desired)
+    for repair in report.repairs {
+      logger.warning("network repaired", metadata: ["repair": "\(repair)"])
+      // The sandbox still lives in the namespace that is gone: only a new start connects it again.
+      if case .namespace(let id) = repair { try await restartInNewNamespace(id) }
+    }
+    for (id, error) in report.failures {
+      logger.error("network of an agent is broken", metadata: ["agent.id": "\(id)", "error": "\(error)"])
+    }
     try await applyPeers()
+  }
+
+  private func restartInNewNamespace(_ id: AgentID) async throws(PalanaError) {
+    guard let facts = live[id], case .running = runtime.state(of: id), var remembered = memory.read(id) else { return }
+    remembered.endedByEngine = true
+    try memory.write(remembered, for: id)
+    _ = try await runtime.kill(id)
+    await queue.add(Key(owner: facts.owner, name: facts.name))
   }
 
   /// Turns the peering rules into what the firewall holds: live pairs only.
   func applyPeers() async throws(PalanaError) {
-    var peers: [AgentPeer] = []
+    var peers: Set<PeerRule> = []
     for rule in try await store.list(PeeringRuleSpec.self, owner: nil) {
       guard let owner = rule.spec.owner, rule.metadata.deletionTimestamp == nil,
-        let from = try? ResourceName(rule.spec.from), let to = try? ResourceName(rule.spec.to),
-        let source = live[AgentID(owner: owner, name: from)], let target = live[AgentID(owner: owner, name: to)]
+        let from = try? ResourceName(rule.spec.from), let to = try? ResourceName(rule.spec.to)
       else { continue }
+      let source = AgentID(owner: owner, name: from)
+      let target = AgentID(owner: owner, name: to)
+      guard live[source] != nil, live[target] != nil else { continue }
       for port in rule.spec.ports {
-        peers.append(AgentPeer(from: source.address, to: target.address, port: port))
+        if let port = UInt16(exactly: port) { peers.insert(PeerRule(from: source, to: target, port: port)) }
       }
     }
     try await network.setPeers(peers)
