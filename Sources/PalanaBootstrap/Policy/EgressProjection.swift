@@ -1,12 +1,12 @@
-import Logging
-package import PalanaAPI
+package import Logging
+import PalanaAPI
 package import PalanaCore
 package import PalanaEgress
 package import PalanaLocal
 import PalanaPolicy
-package import PalanaSecrets
+import PalanaSecrets
 package import PalanaStore
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Keeps the gateway's picture of all agents in step with the store: agents, rules, secret bindings, kill orders.
 package actor EgressProjection {
@@ -74,7 +74,7 @@ package actor EgressProjection {
     var result: [PlaceholderBinding] = []
     for binding in bindings where binding.spec.access == .proxyOnly {
       do throws(PalanaError) {
-        result += try PlaceholderBinding.bindings(from: binding.spec, owner: subject.owner, agent: subject.name)
+        result += try PlaceholderBinding.bindings(from: binding.spec, owner: subject.owner)
       } catch {
         logger.error(
           "secret binding is broken, its placeholder is inert",

@@ -1,6 +1,6 @@
 package import Logging
 package import PalanaAPI
-package import PalanaCore
+import PalanaCore
 package import PalanaPolicy
 import Synchronization
 
