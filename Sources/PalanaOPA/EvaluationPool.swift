@@ -5,9 +5,9 @@ import Synchronization
 
 /// Threads for work that blocks, with a bounded queue and a time limit for the one who waits.
 ///
-/// A call into the engine cannot be interrupted. When its time is over the caller gets its answer and the thread goes on
-/// until the call returns; it still counts, so a policy that hangs fills the pool and everything after is refused, never
-/// let through and never piled up.
+/// A call into the engine cannot be interrupted. When its time is over the caller gets its answer and the thread goes
+/// on until the call returns; it still counts, so a policy that hangs fills the pool and everything after is refused,
+/// never let through and never piled up.
 final class EvaluationPool: Sendable {
   enum Outcome<Value: Sendable>: Sendable {
     case done(Value)
@@ -42,7 +42,9 @@ final class EvaluationPool: Sendable {
     guard admitted else { return .full }
     return await withCheckedContinuation { continuation in
       let race = Race<Outcome<Value>>(continuation)
-      let timer = timers.any().scheduleTask(in: .nanoseconds(timeout.wholeMicroseconds * 1000)) { race.finish(.timedOut) }
+      let timer = timers.any().scheduleTask(in: .nanoseconds(timeout.wholeMicroseconds * 1000)) {
+        race.finish(.timedOut)
+      }
       pool.submit { state in
         defer { self.pending.withLock { $0 -= 1 } }
         guard state == .active else { return race.finish(.closed) }

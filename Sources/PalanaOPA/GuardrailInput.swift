@@ -2,17 +2,18 @@ import FoundationEssentials
 import PalanaCore
 import PalanaPolicy
 
-/// The input document of a guardrail. Every field is always present and never null, because in Rego a missing field makes
-/// a rule undefined, and a deny rule that is undefined does not fire.
+/// The input document of a guardrail. Every field is always present and never null, because in Rego a missing field
+/// makes a rule undefined, and a deny rule that is undefined does not fire.
 ///
 /// ```json
-/// {"agent":   {"id": "demo-1f0a93c27b", "name": "demo", "owner": "alice@example.com", "template": "python", "labels": {}},
+/// {"agent":   {"id": "demo-1f0a93c27b", "name": "demo", "owner": "alice@example.com", "template": "python",
+///              "labels": {}},
 ///  "request": {"stage": "request", "scheme": "https", "host": "api.github.com", "port": 443,
 ///              "method": "GET", "path": "/repos/palana/palana"}}
 /// ```
 /// `template` is empty when there is none. At the stage `authority` (a CONNECT, before its tunnel exists) `method` and
-/// `path` are empty: a policy that denies by them waits for the stage `request`, and one that allows only some requests of
-/// a host says something for the stage `authority` too.
+/// `path` are empty: a policy that denies by them waits for the stage `request`, and one that allows only some requests
+/// of a host says something for the stage `authority` too.
 struct GuardrailInput: Encodable {
   struct Agent: Encodable {
     var id: String

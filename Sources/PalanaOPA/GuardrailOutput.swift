@@ -2,9 +2,9 @@ import PalanaPolicy
 
 /// Reads what the package `palana.egress` says.
 ///
-/// `deny`: a set or list of reasons (texts, or objects with `reason` and optional `rule`), or a boolean. `allow`: a boolean.
-/// `ttl_seconds`: how long the answer holds; absent means that it is asked each time. Other names are the policy's own.
-/// Anything of another shape is an error, and an error is a denial.
+/// `deny`: a set or list of reasons (texts, or objects with `reason` and optional `rule`), or a boolean. `allow`: a
+/// boolean. `ttl_seconds`: how long the answer holds; absent means that it is asked each time. Other names are the
+/// policy's own. Anything of another shape is an error, and an error is a denial.
 struct GuardrailOutput: Hashable, Sendable {
   /// A shape that is none of the documented ones.
   struct Malformed: Error, Hashable, Sendable { var field: String }
@@ -32,7 +32,9 @@ struct GuardrailOutput: Hashable, Sendable {
       allow = flag
     }
     if let value = fields["ttl_seconds"] {
-      guard case .number(let seconds) = value, seconds.isFinite, seconds >= 0 else { throw Malformed(field: "ttl_seconds") }
+      guard case .number(let seconds) = value, seconds.isFinite, seconds >= 0 else {
+        throw Malformed(field: "ttl_seconds")
+      }
       life = min(.milliseconds(Int64(min(seconds, 3600) * 1000)), Self.longestLife)
     }
   }

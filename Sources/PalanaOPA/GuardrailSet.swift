@@ -38,7 +38,7 @@ struct GuardrailSet: Sendable {
     }
     // The first question compiles everything, and takes tens of milliseconds that no request should pay.
     for input in GuardrailInput.rehearsal {
-      do { _ = try engine.document(GuardrailOutput.package, input: input) } catch where error.code != "eval_error" {
+      do { _ = try engine.document(GuardrailOutput.package, input: input) } catch  where error.code != "eval_error" {
         throw PalanaError(.invalid, "the policies do not compile: \(RegoInspector.clean(error.message))")
       } catch {
         // A policy may fail on the invented request; on a real one that is a denial.

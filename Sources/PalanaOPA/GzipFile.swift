@@ -1,14 +1,15 @@
+import PalanaCore
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
   import Darwin
 #endif
-import PalanaCore
 
 /// Unpacks a gzip file with the zlib of the system.
 ///
-/// zlib is loaded when a bundle is read instead of linked: it is on every system that has a package manager, its headers
-/// are not, and most installations have no bundle at all.
+/// zlib is loaded when a bundle is read instead of linked: it is on every system that has a package manager, its
+/// headers are not, and most installations have no bundle at all.
 enum GzipFile {
   private typealias Open = @convention(c) (UnsafePointer<CChar>, UnsafePointer<CChar>) -> OpaquePointer?
   private typealias Read = @convention(c) (OpaquePointer, UnsafeMutableRawPointer, CUnsignedInt) -> CInt
@@ -31,7 +32,9 @@ enum GzipFile {
     let open = unsafe unsafeBitCast(openSymbol, to: Open.self)
     let read = unsafe unsafeBitCast(readSymbol, to: Read.self)
     let close = unsafe unsafeBitCast(closeSymbol, to: Close.self)
-    guard let file = unsafe open(path, "rb") else { throw PalanaError(.invalid, "\(path): the bundle cannot be opened") }
+    guard let file = unsafe open(path, "rb") else {
+      throw PalanaError(.invalid, "\(path): the bundle cannot be opened")
+    }
     defer { _ = unsafe close(file) }
     var result: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)

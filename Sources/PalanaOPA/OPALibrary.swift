@@ -1,9 +1,10 @@
+package import PalanaCore
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
   import Darwin
 #endif
-package import PalanaCore
 
 /// The official OPA engine as a shared library, loaded when the daemon starts.
 ///
@@ -49,7 +50,8 @@ package final class OPALibrary: Sendable {
     }
     func symbol<Function>(_ name: String, as type: Function.Type) throws(PalanaError) -> Function {
       guard let found = unsafe dlsym(handle, name) else {
-        throw PalanaError(.failed, "the OPA library \(path) has no function \(name)", hint: "install the pinned version")
+        throw PalanaError(
+          .failed, "the OPA library \(path) has no function \(name)", hint: "install the pinned version")
       }
       // Sound because the wheel's own declarations of these functions have exactly these C types.
       return unsafe unsafeBitCast(found, to: type)

@@ -38,7 +38,8 @@ struct RegoSources: Hashable, Sendable {
   ///   - folders: the folders it stands in, below the root of its source.
   ///   - isRoot: the file was named itself, so any `.json` is data of the root.
   mutating func add(
-    name: String, folders: [String], file: String, isRoot: Bool = false, bytes: @autoclosure () throws(PalanaError) -> [UInt8]
+    name: String, folders: [String], file: String, isRoot: Bool = false,
+    bytes: @autoclosure () throws(PalanaError) -> [UInt8]
   ) throws(PalanaError) {
     let isPolicy = file.hasSuffix(".rego")
     let isData = file == "data.json" || isRoot && file.hasSuffix(".json")
@@ -52,7 +53,8 @@ struct RegoSources: Hashable, Sendable {
     let bytes = try bytes()
     total += bytes.count
     guard bytes.count <= Self.largestFile, total <= Self.largestTotal else {
-      throw PalanaError(.invalid, "\(name): the policies are larger than the limits (\(Self.largestFile >> 20) MiB each)")
+      throw PalanaError(
+        .invalid, "\(name): the policies are larger than the limits (\(Self.largestFile >> 20) MiB each)")
     }
     guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
       throw PalanaError(.invalid, "\(name): the file is not UTF-8 text")

@@ -80,7 +80,8 @@ package final class RegoGuardrail: Guardrail {
     do {
       let set = try await Self.build(library, options, pool)
       state.withLock { $0 = State(set: set) }
-      logger.info("guardrails loaded", metadata: ["policy.version": "\(set.version)", "policy.files": "\(set.files.count)"])
+      logger.info(
+        "guardrails loaded", metadata: ["policy.version": "\(set.version)", "policy.files": "\(set.files.count)"])
     } catch {
       state.withLock { $0.lastError = error }
       logger.error("guardrails not replaced, the last good ones stay", metadata: ["error.message": "\(error)"])
@@ -140,7 +141,8 @@ package final class RegoGuardrail: Guardrail {
     }
     switch outcome {
     case .done(let result): return try result.get()
-    case .full: throw PalanaError(.failed, "the policies cannot be loaded while so many requests wait", hint: "try again")
+    case .full:
+      throw PalanaError(.failed, "the policies cannot be loaded while so many requests wait", hint: "try again")
     case .timedOut: throw PalanaError(.failed, "loading the policies took too long")
     case .closed: throw PalanaError(.failed, "the guardrails are shut down")
     }

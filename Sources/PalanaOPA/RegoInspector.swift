@@ -69,7 +69,8 @@ struct RegoInspector {
       throw PalanaError(.invalid, "\(file.name): the policy cannot be read")
     }
     guard let tree = answer?["tree"], let package = Self.packageName(tree) else {
-      throw PalanaError(.invalid, "\(file.name): OPA gave no syntax tree", hint: "install the pinned version of the OPA library")
+      throw PalanaError(
+        .invalid, "\(file.name): OPA gave no syntax tree", hint: "install the pinned version of the OPA library")
     }
     return Module(file: file, tree: tree, package: package)
   }
@@ -104,7 +105,9 @@ struct RegoInspector {
   private static func ruleNames(_ tree: JSONValue) -> Set<String> {
     var names: Set<String> = []
     func add(_ rule: JSONValue) {
-      if let name = rule["head"]?["ref"]?.list?.first?["value"]?.text ?? rule["head"]?["name"]?.text { names.insert(name) }
+      if let name = rule["head"]?["ref"]?.list?.first?["value"]?.text ?? rule["head"]?["name"]?.text {
+        names.insert(name)
+      }
       if let next = rule["else"] { add(next) }
     }
     for rule in tree["rules"]?.list ?? [] { add(rule) }

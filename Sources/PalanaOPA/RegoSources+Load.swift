@@ -7,8 +7,8 @@ extension RegoSources {
 
   /// Reads every path: a `.rego` file, a `.json` file (data of the root), a folder, or a bundle (`.tar.gz`, `.tgz`).
   ///
-  /// In folders and bundles `*.rego` are policies and `data.json` is data at the place of its folder; hidden entries and
-  /// links to folders are passed over. Blocks.
+  /// In folders and bundles `*.rego` are policies and `data.json` is data at the place of its folder; hidden entries
+  /// and links to folders are passed over. Blocks.
   /// - Throws: ``PalanaError`` with code `invalid` that names the file.
   static func load(_ paths: [String]) throws(PalanaError) -> RegoSources {
     var sources = RegoSources()
@@ -18,14 +18,16 @@ extension RegoSources {
         continue
       }
       guard let type = fileType(path) else {
-        throw PalanaError(.invalid, "\(path): there is no such policy file or folder", hint: "check opa.bundles in the configuration")
+        throw PalanaError(
+          .invalid, "\(path): there is no such policy file or folder", hint: "check opa.bundles in the configuration")
       }
       if type == .typeDirectory {
         try sources.addFolder(path, below: [], depth: 0)
       } else {
         let file = String(path.split(separator: "/").last ?? "")
         guard file.hasSuffix(".rego") || file.hasSuffix(".json") else {
-          throw PalanaError(.invalid, "\(path): not a policy", hint: "name .rego or .json files, folders, or .tar.gz bundles")
+          throw PalanaError(
+            .invalid, "\(path): not a policy", hint: "name .rego or .json files, folders, or .tar.gz bundles")
         }
         try sources.add(name: path, folders: [], file: file, isRoot: true, bytes: Self.read(path))
       }
@@ -60,7 +62,8 @@ extension RegoSources {
 
   private static func fileType(_ path: String, followLinks: Bool = true) -> FileAttributeType? {
     let manager = FileManager.default
-    guard let attributes = try? manager.attributesOfItem(atPath: path), let type = attributes[.type] as? FileAttributeType
+    guard let attributes = try? manager.attributesOfItem(atPath: path),
+      let type = attributes[.type] as? FileAttributeType
     else { return nil }
     guard followLinks, type == .typeSymbolicLink else { return type }
     var isDirectory = false

@@ -1,6 +1,7 @@
 /// Finds where a text names a function, for error messages only: whether it is refused is decided on the syntax tree.
 enum RegoText {
-  /// The line, counted from 1, of the first place outside comments where `name` (dotted) stands, also as `http["send"]`.
+  /// The line, counted from 1, of the first place outside comments where `name` (dotted) stands, also as
+  /// `http["send"]`.
   static func line(of name: String, in text: String) -> Int? {
     guard let last = name.split(separator: ".").last, let first = name.split(separator: ".").first else { return nil }
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {

@@ -2,8 +2,8 @@ import PalanaCore
 
 /// Reads the regular files of a tar archive (ustar, pax and GNU long names) in memory.
 ///
-/// Nothing is ever written to disk, so a path can't escape; still, paths with `..` are refused, as are links, devices and
-/// anything else that a bundle does not hold.
+/// Nothing is ever written to disk, so a path can't escape; still, paths with `..` are refused, as are links, devices
+/// and anything else that a bundle does not hold.
 enum TarArchive {
   struct File {
     /// The components, without empty ones and `.`.

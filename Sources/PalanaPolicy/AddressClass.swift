@@ -25,7 +25,7 @@ package enum AddressClass: String, Hashable, Sendable, CaseIterable, Codable {
 
 extension AddressClass {
   /// Classifies an address. An IPv6 address that carries an IPv4 address (mapped, compatible, translated, NAT64, 6to4,
-  /// Teredo) has the class of what it carries, because that is where packets to it arrive.
+  /// Teredo) has the class of what it carries, because that is where packets to it arrive. Teredo is reserved at best.
   package static func of(_ address: IPAddress) -> AddressClass {
     SpecialRange.covering(address)?.addressClass ?? .public
   }

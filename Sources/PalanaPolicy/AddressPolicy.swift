@@ -44,8 +44,8 @@ package struct AddressPolicy: Sendable {
   private let forbidden: [ForbiddenEndpoint]
 
   /// - Parameters:
-  ///   - allowed: ranges that the operator opened. A range counts for a special address only if it lies wholly within one
-  ///     special range (`10.20.0.0/16`, `127.0.0.1/32`), so that `0.0.0.0/0` opens nothing by accident.
+  ///   - allowed: ranges that the operator opened. A range counts for a special address only if it lies wholly within
+  ///     one special range (`10.20.0.0/16`, `127.0.0.1/32`), so that `0.0.0.0/0` opens nothing by accident.
   ///   - forbiddenEndpoints: the platform's own; they win over `allowed`.
   package init(allowed: [CIDR], forbiddenEndpoints: [ForbiddenEndpoint] = []) {
     self.allowed = allowed
@@ -57,7 +57,8 @@ package struct AddressPolicy: Sendable {
   /// - Throws: ``PalanaError`` with code `invalid` when the range can never have an effect.
   package static func validate(_ range: CIDR) throws(PalanaError) {
     guard let special = SpecialRange.covering(range.base) else {
-      throw PalanaError(.invalid, "the range \(range) is public", hint: "public addresses need no permission; name a private range")
+      throw PalanaError(
+        .invalid, "the range \(range) is public", hint: "public addresses need no permission; name a private range")
     }
     switch special.addressClass {
     case .unspecified, .multicast, .broadcast:
@@ -68,7 +69,7 @@ package struct AddressPolicy: Sendable {
     }
     guard special.holds(range) else {
       throw PalanaError(
-        .invalid, "the range \(range) is wider than \(special.range), in which it starts",
+        .invalid, "the range \(range) is wider than the special range in which it starts",
         hint: "name ranges that lie within one special range")
     }
   }

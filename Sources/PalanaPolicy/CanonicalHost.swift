@@ -46,11 +46,11 @@ extension CanonicalHost {
 
   /// Reads a name, a dotted-quad IPv4 address, or an IPv6 address with or without brackets.
   ///
-  /// ASCII letters are lower-cased and one trailing dot is removed from a name. Labels have letters, digits, `-` (not at
-  /// their ends) and `_`. Names outside ASCII are refused: converting them needs the tables of one Unicode version, and a
-  /// different version at the upstream or in the resolver would be a different name; their A-label (`xn--…`) is accepted.
-  /// Names whose last label is a number (`127.1`, `0x7f000001`, `2130706433`) are what old resolvers read as addresses:
-  /// they are refused unless they are a strict dotted quad.
+  /// ASCII letters are lower-cased and one trailing dot is removed from a name. Labels have letters, digits, `-` (not
+  /// at their ends) and `_`. Names outside ASCII are refused: converting them needs the tables of one Unicode version,
+  /// and a different version at the upstream or in the resolver would be a different name; their A-label (`xn--…`) is
+  /// accepted. Names whose last label is a number (`127.1`, `0x7f000001`, `2130706433`) are what old resolvers read as
+  /// addresses: they are refused unless they are a strict dotted quad.
   ///
   /// - Throws: ``CanonicalizationError``.
   package static func parse(_ text: some StringProtocol) throws(CanonicalizationError) -> CanonicalHost {
@@ -86,14 +86,12 @@ extension CanonicalHost {
     var hexadecimal = 0  // how far the current label looks like 0x…: 0 no byte yet, 1 `0`, 2 `0x`, 3 not
     var last: UInt8 = 0
     var position = 0
-    var dots = 0
     for byte in bytes {
       position += 1
       switch byte {
       case UInt8(ascii: "."):
         if label == 0 { return .bad(.emptyLabel) }
         if last == UInt8(ascii: "-") { return .bad(.hyphen) }
-        dots += 1
         last = byte
         if position == count {
           canonical = false
@@ -105,7 +103,11 @@ extension CanonicalHost {
         hexadecimal = 0
         continue
       case UInt8(ascii: "0")...UInt8(ascii: "9"):
-        if hexadecimal == 0 { hexadecimal = byte == UInt8(ascii: "0") ? 1 : 3 } else if hexadecimal == 1 { hexadecimal = 3 }
+        if hexadecimal == 0 {
+          hexadecimal = byte == UInt8(ascii: "0") ? 1 : 3
+        } else if hexadecimal == 1 {
+          hexadecimal = 3
+        }
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"):
         digits = false
         let lower = byte | 0x20
@@ -122,7 +124,7 @@ extension CanonicalHost {
       case UInt8(ascii: "_"):
         digits = false
         hexadecimal = 3
-      case UInt8(ascii: ":"): return dots == 0 || !canonical || position > 0 ? .colon : .bad(.character)
+      case UInt8(ascii: ":"): return .colon
       case UInt8(ascii: "["): return position == 1 ? .bracket : .bad(.character)
       case UInt8(ascii: "@"): return .bad(.userInformation)
       case 0x80...: return .bad(.notASCII)
@@ -157,7 +159,8 @@ extension CanonicalHost {
     }
     // A zone (`%eth0`) names an interface of some machine, so it can't mean the same to the agent and to us.
     if inner.utf8.contains(UInt8(ascii: "%")) { throw .init(.zone) }
-    guard let address = IPAddress(inner), case .v6 = address else { throw .init(.addressSpelling) }
+    let plain = inner.utf8.allSatisfy { CanonicalPath.hexadecimal($0) != nil || ":.".utf8.contains($0) }
+    guard plain, let address = IPAddress(inner), case .v6 = address else { throw .init(.addressSpelling) }
     return address
   }
 }

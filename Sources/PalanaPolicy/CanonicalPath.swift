@@ -3,8 +3,9 @@
 /// Rules, RFC 3986 §6.2.2 as far as it is safe: percent-encoded unreserved characters are decoded, the digits of other
 /// encodings become upper case. What two parsers read differently is refused instead of repaired: encoded separators
 /// (`%2F`, `%5C`, also doubly encoded), encoded dots, raw backslashes, control characters, `.` and `..` segments (also
-/// with parameters, `..;x`). Empty segments (`//`) and parameters (`;x=1`) are kept and travel as they are; because some
-/// servers drop them, rules look at ``lenientReading(of:)`` and never allow what one of the readings would not be allowed.
+/// with parameters, `..;x`). Empty segments (`//`) and parameters (`;x=1`) are kept and travel as they are; because
+/// some servers drop them, rules look at ``lenientReading(of:)`` and never allow what one of the readings would not be
+/// allowed.
 package struct CanonicalPath: Hashable, Sendable, CustomStringConvertible {
   /// What to do with `%2F` in a path.
   package enum EncodedSlashes: Hashable, Sendable {
@@ -71,7 +72,9 @@ package struct CanonicalPath: Hashable, Sendable, CustomStringConvertible {
       let value = high << 4 | low
       switch value {
       case UInt8(ascii: "/") where encodedSlashes == .kept: break
-      case UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: "."), 0..<0x20, 0x7f: throw .init(.encodedSeparator)
+      // C0 and C1 stand in no UTF-8: they begin the overlong spellings of `/` and `.` that careless decoders accept.
+      case UInt8(ascii: "/"), UInt8(ascii: "\\"), UInt8(ascii: "."), 0..<0x20, 0x7f, 0xc0, 0xc1:
+        throw .init(.encodedSeparator)
       case _ where isUnreserved(value):
         result.append(value)
         continue
@@ -153,12 +156,16 @@ extension CanonicalPath {
   /// Nil when that is the path itself, which is nearly always.
   static func lenientReading(of path: String) -> String? {
     var previous: UInt8 = 0
+    var beforePrevious: UInt8 = 0
     var differs = false
     for byte in path.utf8 {
-      if byte == UInt8(ascii: ";") || byte == UInt8(ascii: "%") || byte == UInt8(ascii: "/") && previous == byte {
+      if byte == UInt8(ascii: ";") || byte == UInt8(ascii: "/") && previous == byte
+        || byte == UInt8(ascii: "F") && previous == UInt8(ascii: "2") && beforePrevious == UInt8(ascii: "%")
+      {
         differs = true
         break
       }
+      beforePrevious = previous
       previous = byte
     }
     guard differs else { return nil }

@@ -1,4 +1,5 @@
-/// Why a host, an authority or a request target has no canonical form: the request is answered with `malformed_request`.
+/// Why a host, an authority or a request target has no canonical form: the request is answered with
+/// `malformed_request`.
 ///
 /// The message never repeats what was sent, so it is safe in a log and in a denial body.
 package struct CanonicalizationError: Error, Hashable, Sendable, CustomStringConvertible {

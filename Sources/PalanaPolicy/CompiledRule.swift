@@ -11,7 +11,8 @@ struct CompiledRule: Sendable {
   let schemes: [EgressRequest.Scheme]
   let methods: MethodSet
   let paths: [PathPattern]
-  /// The sentence of a decision that this rule took. Built once, because a decision on the hot path does not build texts.
+  /// The sentence of a decision that this rule took. Built once, because a decision on the hot path does not build
+  /// texts.
   let explanation: String
 
   static let defaultPorts: [UInt16] = [443, 80]
@@ -21,7 +22,9 @@ struct CompiledRule: Sendable {
   /// - Throws: ``PalanaError`` with code `invalid`, whose message starts with `place` and the field.
   init(_ rule: EgressRule, name: String, place: String) throws(PalanaError) {
     func at<Value>(_ field: String, _ read: () throws(PalanaError) -> Value) throws(PalanaError) -> Value {
-      do { return try read() } catch { throw PalanaError(error.code, "\(place).\(field): \(error.message)", hint: error.hint) }
+      do { return try read() } catch {
+        throw PalanaError(error.code, "\(place).\(field): \(error.message)", hint: error.hint)
+      }
     }
     func bounded(_ count: Int?) throws(PalanaError) {
       if let count, count > Self.longestList {
@@ -73,7 +76,8 @@ struct CompiledRule: Sendable {
 
   /// Deny: true if any reading of the path is covered, since the upstream may use that one.
   func deniesPath(_ path: String, lenient: String?) -> Bool {
-    if paths.isEmpty { return true }
+    // A rule that denies any path of a host denies the asterisk form of OPTIONS too, which is about all of them.
+    if paths.isEmpty || path == "*" { return true }
     for pattern in paths {
       if pattern.matches(path) { return true }
       if let lenient, pattern.matches(lenient) { return true }

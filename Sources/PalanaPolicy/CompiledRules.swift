@@ -25,7 +25,8 @@ package final class CompiledRules: Sendable {
 
   /// Compiles every source; one wrong rule refuses them all, because a rule that is left out could be a deny.
   ///
-  /// - Throws: ``PalanaError`` with code `invalid`; the message names source, index and field (`agent: rules[2].host: …`).
+  /// - Throws: ``PalanaError`` with code `invalid`; the message names source, index and field (`agent: rules[2].host:
+  /// …`).
   package init(_ sources: [RuleSource]) throws(PalanaError) {
     var rules: [CompiledRule] = []
     for source in sources {

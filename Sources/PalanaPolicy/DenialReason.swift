@@ -33,7 +33,8 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   /// Something other than TLS or HTTP came through a tunnel.
   case protocolNotSupported = "protocol_not_supported"
 
-  /// The status of the answer an agent gets: 403 for a decision, 4xx for its own mistakes, 502 to 504 for a plane or an upstream that is down.
+  /// The status of the answer an agent gets: 403 for a decision, 4xx for its own mistakes, 502 to 504 for a plane or an
+  /// upstream that is down.
   package var status: Int {
     switch self {
     case .malformedRequest: 400

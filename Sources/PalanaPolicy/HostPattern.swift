@@ -36,7 +36,12 @@ extension HostPattern {
       PalanaError(.invalid, "‘\(shown)’ is not a host pattern: \(why)", hint: hint)
     }
     guard text.utf8.contains(UInt8(ascii: "*")) else {
-      do { return HostPattern(form: .exact(try CanonicalHost.parse(text))) } catch { throw refuse(error.description) }
+      do { return HostPattern(form: .exact(try CanonicalHost.parse(text))) } catch {
+        let looksLikeMore = text.utf8.contains(UInt8(ascii: ":")) || text.utf8.contains(UInt8(ascii: "/"))
+        throw refuse(
+          error.description,
+          looksLikeMore ? "name the host alone; ports, schemes and paths have fields of their own" : "")
+      }
     }
     let any = text.hasPrefix("**.")
     guard any || text.hasPrefix("*.") else {
@@ -51,7 +56,8 @@ extension HostPattern {
     guard case .name = suffix.form else { throw refuse("a wildcard never matches addresses") }
     if PublicSuffixes.contains(suffix.description) {
       throw refuse(
-        "\(suffix) is a public suffix, under which anybody can have a name", "name the domain, as in *.example.\(suffix)")
+        "\(suffix) is a public suffix, under which anybody can have a name",
+        "name the domain, as in *.example.\(suffix)")
     }
     return HostPattern(form: any ? .anyLabels(suffix: suffix.description) : .oneLabel(suffix: suffix.description))
   }

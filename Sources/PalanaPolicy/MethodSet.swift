@@ -16,13 +16,15 @@ package struct MethodSet: Hashable, Sendable {
   package init(_ written: [String]) throws(PalanaError) {
     var seen: Set<String> = []
     for method in written {
-      let shown = method.unicodeScalars.prefix(40).map { $0.value < 0x21 || $0.value == 0x7f ? "?" : String($0) }.joined()
+      let shown = method.unicodeScalars.prefix(40).map { $0.value < 0x21 || $0.value == 0x7f ? "?" : String($0) }
+        .joined()
       guard (1...32).contains(method.utf8.count), method.utf8.allSatisfy(Self.isToken) else {
         throw PalanaError(.invalid, "‘\(shown)’ is not a method", hint: "write for example GET or POST")
       }
       let upper = method.uppercased()
       guard upper != "CONNECT" else {
-        throw PalanaError(.invalid, "CONNECT cannot stand in a rule", hint: "name the methods of the requests inside the tunnel")
+        throw PalanaError(
+          .invalid, "CONNECT cannot stand in a rule", hint: "name the methods of the requests inside the tunnel")
       }
       seen.insert(upper)
     }

@@ -33,7 +33,9 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
     guard text.utf8.count <= longest else { throw refuse("it is longer than \(longest) bytes") }
     guard text.utf8.first == UInt8(ascii: "/") else { throw refuse("it does not start with /") }
     let canonical: String
-    do { canonical = try CanonicalPath.canonical(text, encodedSlashes: .kept) } catch { throw refuse(error.description) }
+    do { canonical = try CanonicalPath.canonical(text, encodedSlashes: .kept) } catch {
+      throw refuse(error.description)
+    }
     if canonical.utf8.count > 2, canonical.contains("***") { throw refuse("three stars in a row mean nothing") }
     return PathPattern(canonical: canonical)
   }
@@ -62,6 +64,7 @@ package struct PathPattern: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Whether the pattern itself speaks of empty segments, parameters or encoded slashes, so that only the literal path counts.
+  /// Whether the pattern itself speaks of empty segments, parameters or encoded slashes, so that only the literal path
+  /// counts.
   var isLiteralAboutSegments: Bool { CanonicalPath.lenientReading(of: description) != nil }
 }

@@ -60,7 +60,8 @@ package struct RequestTarget: Hashable, Sendable {
     default: throw .init(.targetScheme)
     }
     let rest = afterColon.dropFirst(2)
-    let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
+    let end =
+      rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }
       ?? rest.endIndex
     let authority = try Authority.parse(
       hostHeader: text[rest.startIndex..<end], defaultPort: scheme == .https ? 443 : 80)

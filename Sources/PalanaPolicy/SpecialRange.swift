@@ -2,32 +2,37 @@ import PalanaCore
 
 /// One row of the special-purpose registries, with what the clouds added.
 struct SpecialRange: Sendable {
-  let range: CIDR
+  /// Nil: no range that an operator names opens it.
+  let range: CIDR?
   let addressClass: AddressClass
 
   /// Whether `other` lies wholly within this range.
-  func holds(_ other: CIDR) -> Bool { range.contains(other.base) && other.prefix >= range.prefix }
+  func holds(_ other: CIDR) -> Bool {
+    guard let range else { return false }
+    return range.contains(other.base) && other.prefix >= range.prefix
+  }
 
   /// The most specific special range of `address`; nil: it is public.
   static func covering(_ address: IPAddress) -> SpecialRange? {
     switch address {
     case .v4: return first(in: v4, address)
     case .v6(let high, _):
-      for carried in EmbeddedAddress.carried(by: address) {
-        // What it carries decides the class; the range is the address alone, so that a range for the IPv4 form opens nothing here.
-        if let special = covering(carried), let own = try? CIDR("\(address)/128") {
-          return SpecialRange(range: own, addressClass: special.addressClass)
-        }
+      let carried = EmbeddedAddress.carried(by: address)
+      for inner in carried {
+        // What it carries decides the class; the range is the address alone, so that a range for the IPv4 form opens
+        // nothing here.
+        guard let special = covering(inner) else { continue }
+        return SpecialRange(range: try? CIDR("\(address)/128"), addressClass: special.addressClass)
       }
       if let special = first(in: v6, address) { return special }
       // Only 2000::/3 is given out for the internet; mapped and NAT64 addresses that arrive here carry a public one.
-      if high >> 61 == 1 || !EmbeddedAddress.carried(by: address).isEmpty { return nil }
-      return unassigned.first
+      if high >> 61 == 1 || !carried.isEmpty { return nil }
+      return SpecialRange(range: nil, addressClass: .reserved)
     }
   }
 
   private static func first(in table: [SpecialRange], _ address: IPAddress) -> SpecialRange? {
-    for row in table where row.range.contains(address) { return row }
+    for row in table where row.range?.contains(address) == true { return row }
     return nil
   }
 
@@ -35,8 +40,6 @@ struct SpecialRange: Sendable {
     // A test checks that no row of the tables is lost here.
     text.compactMap { pair in (try? CIDR(pair.0)).map { SpecialRange(range: $0, addressClass: pair.1) } }
   }
-
-  private static let unassigned = rows([("::/0", .reserved)])
 
   /// First match wins: single addresses stand in front of the ranges that hold them.
   static let v4 = rows(v4Text)
@@ -72,7 +75,8 @@ struct SpecialRange: Sendable {
     ("fe80::a9fe:a9fe/128", .metadata),  // OpenStack
     ("::/128", .unspecified), ("::1/128", .loopback),
     ("64:ff9b:1::/48", .reserved), ("100::/64", .reserved), ("100:0:0:1::/64", .reserved),
-    ("2001:2::/48", .benchmarking), ("2001:db8::/32", .documentation), ("3fff::/20", .documentation),
+    ("2001:2::/48", .benchmarking), ("2001::/23", .reserved), ("2001:db8::/32", .documentation),
+    ("3fff::/20", .documentation),
     ("5f00::/16", .reserved), ("fc00::/7", .uniqueLocal), ("fe80::/10", .linkLocal), ("fec0::/10", .privateUse),
     ("ff00::/8", .multicast),
   ]

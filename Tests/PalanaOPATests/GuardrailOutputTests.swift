@@ -13,7 +13,10 @@ import Testing
     ("{}", LayerVerdict.abstain),
     (#"{"deny":[]}"#, .abstain),
     (#"{"deny":false,"allow":false}"#, .abstain),
-    (#"{"allow":true,"other":{"x":1}}"#, .allow(rule: "guardrail/palana.egress", explanation: "the guardrail palana.egress allows it")),
+    (
+      #"{"allow":true,"other":{"x":1}}"#,
+      .allow(rule: "guardrail/palana.egress", explanation: "the guardrail palana.egress allows it")
+    ),
     (#"{"allow":true,"deny":["no"]}"#, .deny(.policyDenied, rule: "guardrail/palana.egress", explanation: "no")),
     (#"{"deny":true}"#, .deny(.policyDenied, rule: "guardrail/palana.egress", explanation: "a guardrail denies it")),
     (
@@ -27,7 +30,8 @@ import Testing
   }
 
   @Test(arguments: [
-    #"{"deny":"text"}"#, #"{"deny":{"a":1}}"#, #"{"deny":[1]}"#, #"{"deny":[{"why":"x"}]}"#, #"{"deny":[{"reason":"x","rule":1}]}"#,
+    #"{"deny":"text"}"#, #"{"deny":{"a":1}}"#, #"{"deny":[1]}"#, #"{"deny":[{"why":"x"}]}"#,
+    #"{"deny":[{"reason":"x","rule":1}]}"#,
     #"{"deny":null}"#, #"{"allow":"true"}"#, #"{"allow":1}"#, #"{"allow":null}"#, #"{"ttl_seconds":-1}"#,
     #"{"ttl_seconds":"5"}"#, "[]", "true", "null",
   ])

@@ -18,15 +18,21 @@ private let policy = """
     try await RealOPA.withGuardrail(["p.rego": policy, "data.json": #"{"friends":{"good.test":true}}"#]) { rego, _ in
       #expect(try await rego.evaluate(request()) == GuardrailAnswer(.abstain, validFor: .seconds(30)))
       let allowed = await rego.evaluate(try request("POST", "good.test"))
-      #expect(allowed.verdict == .allow(rule: "guardrail/palana.egress", explanation: "the guardrail palana.egress allows it"))
+      #expect(
+        allowed.verdict == .allow(rule: "guardrail/palana.egress", explanation: "the guardrail palana.egress allows it")
+      )
       #expect(allowed.validFor == .zero)
       let denied = await rego.evaluate(try request("DELETE", "good.test"))
       #expect(denied.verdict == .deny(.policyDenied, rule: "guardrail/palana.egress", explanation: "no deletes"))
       let path = await rego.evaluate(try request("GET", "good.test", "/secret/x"))
-      #expect(path.verdict == .deny(.policyDenied, rule: "guardrail/palana.egress/secret-path", explanation: "not that path"))
+      #expect(
+        path.verdict == .deny(.policyDenied, rule: "guardrail/palana.egress/secret-path", explanation: "not that path"))
       let authority = await rego.evaluate(try request(nil, "good.test", nil, stage: .authority))
       #expect(authority.validFor == .zero)
-      guard case .allow = authority.verdict else { Issue.record("the authority is not allowed"); return }
+      guard case .allow = authority.verdict else {
+        Issue.record("the authority is not allowed")
+        return
+      }
     }
   }
 
@@ -72,7 +78,10 @@ private let policy = """
   @Test func aRequestWithoutMethodIsNotAsked() async throws {
     try await RealOPA.withGuardrail(["p.rego": "package palana.egress\nallow := true"]) { rego, _ in
       let answer = await rego.evaluate(try request(nil))
-      guard case .deny(.policyUnavailable, _, _) = answer.verdict else { Issue.record("asked anyway"); return }
+      guard case .deny(.policyUnavailable, _, _) = answer.verdict else {
+        Issue.record("asked anyway")
+        return
+      }
     }
   }
 
@@ -83,12 +92,18 @@ private let policy = """
       await #expect(throws: PalanaError.self) { try await rego.reload() }
       #expect(rego.version == first)
       #expect(rego.status.lastError?.message.contains("http.send") == true)
-      guard case .allow = await rego.evaluate(try request()).verdict else { Issue.record("not the last good one"); return }
+      guard case .allow = await rego.evaluate(try request()).verdict else {
+        Issue.record("not the last good one")
+        return
+      }
       try folder.write("p.rego", "package palana.egress\ndeny := true")
       try await rego.reload()
       #expect(rego.version != first)
       #expect(rego.status.lastError == nil)
-      guard case .deny = await rego.evaluate(try request()).verdict else { Issue.record("not replaced"); return }
+      guard case .deny = await rego.evaluate(try request()).verdict else {
+        Issue.record("not replaced")
+        return
+      }
     }
   }
 
@@ -127,7 +142,10 @@ private let policy = """
     (["p.rego": "package palana.egress\nallow := true", "data.json": "{"], "data.json"),
     (["p.rego": "package palana.egress\nallow := true", "data.json": "[1]"], "data.json"),
     (["p.rego": "package palana.egress\nallow := true", "a/data.yaml": "x: 1"], "YAML"),
-    (["p.rego": "package palana.egress\nallow := true", "a/data.json": "{\"x\":1}", "data.json": "{\"a\":{\"x\":2}}"], "data.json"),
+    (
+      ["p.rego": "package palana.egress\nallow := true", "a/data.json": "{\"x\":1}", "data.json": "{\"a\":{\"x\":2}}"],
+      "data.json"
+    ),
     (["p.rego": "package palana.egress\nallow := true\u{0}"], "UTF-8"),
     (["readme.txt": "x"], "palana.egress"),
   ])
@@ -142,7 +160,10 @@ private let policy = """
       "lists/hosts/data.json": #"{"names":["api.example.com"]}"#,
     ]
     try await RealOPA.withGuardrail(files) { rego, _ in
-      guard case .allow = await rego.evaluate(try request()).verdict else { Issue.record("data is not there"); return }
+      guard case .allow = await rego.evaluate(try request()).verdict else {
+        Issue.record("data is not there")
+        return
+      }
     }
   }
 
@@ -155,10 +176,14 @@ private let policy = """
     ])
     try folder.write("bundle.tar.gz", bytes: TestArchive.gzip(archive))
     let rego = try await RegoGuardrail.load(
-      library: RealOPA.library(), options: .init(paths: [folder.path + "/bundle.tar.gz"]), logger: Logger(label: "test"))
+      library: RealOPA.library(), options: .init(paths: [folder.path + "/bundle.tar.gz"]), logger: Logger(label: "test")
+    )
     let answer = await rego.evaluate(try request())
     await rego.close()
-    guard case .allow = answer.verdict else { Issue.record("\(answer)"); return }
+    guard case .allow = answer.verdict else {
+      Issue.record("\(answer)")
+      return
+    }
     #expect(rego.status.files.contains { $0.hasSuffix("bundle.tar.gz:policies/egress.rego") })
   }
 

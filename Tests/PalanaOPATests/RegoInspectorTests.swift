@@ -5,12 +5,17 @@ import Testing
 
 @Suite(.enabled(if: RealOPA.isInstalled, RealOPA.missing)) struct RegoInspectorTests {
   private func inspect(_ bodies: [String]) throws -> RegoInspector.Findings {
-    let files = bodies.enumerated().map { RegoFile(name: "p\($0.offset).rego", text: "package palana.egress\n" + $0.element) }
+    let files = bodies.enumerated().map {
+      RegoFile(name: "p\($0.offset).rego", text: "package palana.egress\n" + $0.element)
+    }
     return try RegoInspector(engine: OPAEngine(try RealOPA.library())).inspect(files)
   }
 
   @Test(arguments: [
-    (#"deny contains "x" if { http.send({"method": "get", "url": "http://x"}).status_code == 200 }"#, "p0.rego:2: the function http.send"),
+    (
+      #"deny contains "x" if { http.send({"method": "get", "url": "http://x"}).status_code == 200 }"#,
+      "p0.rego:2: the function http.send"
+    ),
     ("# a comment\n\nallow if http[\"send\"]({})", "p0.rego:4: the function http.send"),
     (#"allow if concat("a", ["b"]) with concat as http.send"#, "http.send"),
     (#"allow if count("a") == 1 with http.send as {}"#, "http.send"),

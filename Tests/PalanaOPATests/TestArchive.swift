@@ -2,7 +2,9 @@
 enum TestArchive {
   static func header(_ name: String, size: Int, type: Character = "0", magic: String = "ustar\u{0}00") -> [UInt8] {
     var block = [UInt8](repeating: 0, count: 512)
-    func put(_ text: String, _ offset: Int) { for (index, byte) in text.utf8.enumerated() { block[offset + index] = byte } }
+    func put(_ text: String, _ offset: Int) {
+      for (index, byte) in text.utf8.enumerated() { block[offset + index] = byte }
+    }
     func octal(_ value: Int, _ width: Int) -> String {
       let digits = String(value, radix: 8)
       return String(repeating: "0", count: width - digits.count) + digits
@@ -44,7 +46,9 @@ enum TestArchive {
       crc ^= UInt32(byte)
       for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0xedb8_8320 : crc >> 1 }
     }
-    for value in [~crc, UInt32(bytes.count)] { for shift in [0, 8, 16, 24] { result.append(UInt8(value >> UInt32(shift) & 255)) } }
+    for value in [~crc, UInt32(bytes.count)] {
+      for shift in [0, 8, 16, 24] { result.append(UInt8(value >> UInt32(shift) & 255)) }
+    }
     return result
   }
 }
