@@ -15,8 +15,9 @@ package struct VaultHealth: Hashable, Sendable {
 extension VaultServer {
   /// Asks how the server is; needs no token.
   ///
+  /// - Parameter retrying: ask again when it cannot be reached; without, the answer about a dead server is immediate.
   /// - Throws: ``PalanaError``: `unreachable`, `failed`.
-  package func health() async throws(PalanaError) -> VaultHealth {
+  package func health(retrying: Bool = true) async throws(PalanaError) -> VaultHealth {
     struct Content: Decodable, Sendable {
       var initialized: Bool
       var sealed: Bool
@@ -24,25 +25,11 @@ extension VaultServer {
       var version: String
     }
     // The status tells the state as well, each in a number of its own; the body says it in words.
-    let answer = try await send(.GET, "sys/health")
+    let answer = try await send(.GET, "sys/health", attempts: retrying ? nil : 1)
     let content = try VaultJSON.decode(Content.self, from: answer.body)
     return VaultHealth(
       isInitialized: content.initialized, isSealed: content.sealed, isStandby: content.standby, version: content.version
     )
-  }
-
-  /// How the seal is; answers also while the server cannot say its health. Needs no token.
-  ///
-  /// - Throws: ``PalanaError``: `unreachable`, `failed`.
-  package func sealStatus() async throws(PalanaError) -> (isInitialized: Bool, isSealed: Bool) {
-    struct Content: Decodable, Sendable {
-      var initialized: Bool
-      var sealed: Bool
-    }
-    let answer = try await send(.GET, "sys/seal-status")
-    try VaultStatus.check(answer)
-    let content = try VaultJSON.decode(Content.self, from: answer.body)
-    return (content.initialized, content.sealed)
   }
 }
 

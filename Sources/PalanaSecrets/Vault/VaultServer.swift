@@ -66,10 +66,12 @@ package final class VaultServer: Service {
   /// - Parameters:
   ///   - path: below `/v1/`.
   ///   - body: JSON; may hold secrets.
+  ///   - attempts: of a read; nil: as in the limits.
+  ///   - timeout: of one attempt; nil: as in the limits.
   /// - Throws: ``PalanaError`` with code `unreachable` (no connection, no answer in time), or `failed` (an answer over the bound).
   func send(
     _ method: HTTPMethod, _ path: String, token: Redacted<String>? = nil, body: Redacted<ByteBuffer>? = nil,
-    contentType: String = "application/json"
+    contentType: String = "application/json", attempts: Int? = nil, timeout: Duration? = nil
   ) async throws(PalanaError) -> Answer {
     var request = HTTPClientRequest(url: "\(address.base)/v1/\(path)")
     request.method = method
@@ -83,9 +85,9 @@ package final class VaultServer: Service {
     var attempt = 1
     while true {
       do throws(PalanaError) {
-        return try await once(request)
+        return try await once(request, timeout: timeout ?? limits.timeout)
       } catch {
-        guard isRead, error.code == .unreachable, attempt < limits.readAttempts, !Task.isCancelled else { throw error }
+        guard isRead, error.code == .unreachable, attempt < attempts ?? limits.readAttempts, !Task.isCancelled else { throw error }
       }
       // 10, 40, 160 milliseconds: a restart of the server on the same machine takes about 200.
       try? await Task.sleep(for: .milliseconds(10 << (2 * (attempt - 1))))
@@ -93,9 +95,9 @@ package final class VaultServer: Service {
     }
   }
 
-  private func once(_ request: HTTPClientRequest) async throws(PalanaError) -> Answer {
+  private func once(_ request: HTTPClientRequest, timeout: Duration) async throws(PalanaError) -> Answer {
     do {
-      let response = try await http.execute(request, timeout: TimeAmount(limits.timeout))
+      let response = try await http.execute(request, timeout: TimeAmount(timeout))
       let body = try await response.body.collect(upTo: limits.responseBytes)
       return Answer(status: response.status.code, body: Redacted(body))
     } catch is NIOTooManyBytesError {
