@@ -87,7 +87,9 @@ package final class VaultServer: Service {
       do throws(PalanaError) {
         return try await once(request, timeout: timeout ?? limits.timeout)
       } catch {
-        guard isRead, error.code == .unreachable, attempt < attempts ?? limits.readAttempts, !Task.isCancelled else { throw error }
+        guard isRead, error.code == .unreachable, attempt < attempts ?? limits.readAttempts, !Task.isCancelled else {
+          throw error
+        }
       }
       // 10, 40, 160 milliseconds: a restart of the server on the same machine takes about 200.
       try? await Task.sleep(for: .milliseconds(10 << (2 * (attempt - 1))))
