@@ -70,7 +70,7 @@ let modules: [Module] = [
     name: "PalanaControl",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "PalanaStore", "PalanaPlan",
-      "PalanaControlAPI", hummingbird, httpTypes, logging, nioCore, nioPosix, serviceLifecycle,
+      "PalanaControlAPI", crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, serviceLifecycle,
     ]),
   // Layer 4: what a person starts.
   Module(

@@ -33,6 +33,23 @@ package struct EgressTestRequest: Codable, Hashable, Sendable {
 
 /// What the gateway would decide.
 package struct EgressTestResult: Codable, Hashable, Sendable {
+  /// What one layer said.
+  package struct Step: Codable, Hashable, Sendable {
+    /// `rules`, or `guardrail[N]`.
+    package var layer: String
+    /// `allow`, `deny` or `abstain`.
+    package var verdict: String
+    package var rule: String?
+    package var explanation: String
+
+    package init(layer: String, verdict: String, rule: String?, explanation: String) {
+      self.layer = layer
+      self.verdict = verdict
+      self.rule = rule
+      self.explanation = explanation
+    }
+  }
+
   package var allowed: Bool
   /// From the closed list of denial reasons; absent when allowed.
   package var reason: String?
@@ -41,20 +58,26 @@ package struct EgressTestResult: Codable, Hashable, Sendable {
   package var policyVersion: String
   /// A sentence for people.
   package var explanation: String
+  /// Where it was decided: `authority` when the tunnel itself would be refused, else `request`.
+  package var stage: String
   /// The canonical host and port that were decided on.
   package var host: String
   package var port: Int
+  /// Every layer in order.
+  package var steps: [Step]
 
   package init(
     allowed: Bool, reason: String? = nil, rule: String? = nil, policyVersion: String, explanation: String,
-    host: String, port: Int
+    stage: String, host: String, port: Int, steps: [Step]
   ) {
     self.allowed = allowed
     self.reason = reason
     self.rule = rule
     self.policyVersion = policyVersion
     self.explanation = explanation
+    self.stage = stage
     self.host = host
     self.port = port
+    self.steps = steps
   }
 }

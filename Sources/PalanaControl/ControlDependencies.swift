@@ -1,0 +1,41 @@
+package import PalanaAudit
+package import PalanaCore
+package import PalanaPlan
+package import PalanaStore
+
+/// What the control API needs from the rest of the daemon.
+package struct ControlDependencies: Sendable {
+  package var store: any ResourceStore
+  package var engine: any AgentEngine
+  package var planes: [any ContainmentPlane]
+  package var audit: any AuditSink
+  package var auditReader: any AuditReader
+  package var secrets: any SecretWriter
+  package var egressTester: EgressTester
+  package var system: SystemProbe
+  package var userNames: UserNames
+  package var clock: WallClock
+  /// What waiting is measured with.
+  package var timer: any Clock<Duration>
+  package var killEffort: PlaneCutter.Effort
+
+  package init(
+    store: any ResourceStore, engine: any AgentEngine, planes: [any ContainmentPlane], audit: any AuditSink,
+    auditReader: any AuditReader, secrets: any SecretWriter, egressTester: @escaping EgressTester,
+    system: SystemProbe, userNames: UserNames = .system, clock: WallClock = .system,
+    timer: any Clock<Duration> = ContinuousClock(), killEffort: PlaneCutter.Effort = .init()
+  ) {
+    self.store = store
+    self.engine = engine
+    self.planes = planes
+    self.audit = audit
+    self.auditReader = auditReader
+    self.secrets = secrets
+    self.egressTester = egressTester
+    self.system = system
+    self.userNames = userNames
+    self.clock = clock
+    self.timer = timer
+    self.killEffort = killEffort
+  }
+}

@@ -1,0 +1,201 @@
+import Hummingbird
+import HummingbirdCore
+package import Logging
+import NIOCore
+package import NIOPosix
+package import PalanaCore
+import ServiceLifecycle
+import Synchronization
+
+/// The control API of one machine: a Unix socket and, when configured, TCP.
+package final class ControlService: Service {
+  private let configuration: ControlConfiguration
+  private let handlers: RouteHandlers
+  private let trail: AuditTrail
+  private let userNames: UserNames
+  private let operators: Set<UInt32>
+  private let kills: KillService
+  private let group: MultiThreadedEventLoopGroup
+  private let logger: Logger
+  private let listening = Listening()
+
+  /// - Parameters:
+  ///   - operators: local users with the rights of an operator.
+  /// - Throws: ``PalanaError`` with code `invalid` for a configuration that would be unsafe.
+  package init(
+    _ configuration: ControlConfiguration, _ dependencies: ControlDependencies,
+    operators: Set<UInt32> = Authenticator.localOperators, group: MultiThreadedEventLoopGroup = .singleton,
+    logger: Logger
+  ) throws(PalanaError) {
+    try configuration.check()
+    self.configuration = configuration
+    self.group = group
+    self.logger = logger
+    self.operators = operators
+    userNames = dependencies.userNames
+    let trail = AuditTrail(sink: dependencies.audit, clock: dependencies.clock, logger: logger)
+    self.trail = trail
+    let services = ControlServices(dependencies, configuration, trail)
+    kills = services.kills
+    handlers = services.handlers(version: configuration.version)
+  }
+
+  /// Kills and takes kills back from inside the daemon.
+  package var killService: KillService { kills }
+
+  /// Port of the TCP listener once it listens; nil without one, or when the service ended first.
+  package func tcpPort() async -> Int? { await listening.tcp.value() }
+
+  /// Returns when the Unix socket can be connected to.
+  package func waitUntilListening() async { _ = await listening.unix.value() }
+
+  /// Listens until graceful shutdown: open streams are ended, requests under way are answered.
+  package func run() async throws {
+    defer { listening.finish() }
+    let socket = configuration.socket
+    try await ControlSocketFile.checkFree(socket.path)
+    let unix = try application(
+      .peerCredentials(names: userNames, operators: operators), hosts: nil,
+      address: .unixDomainSocket(path: socket.path),
+      perUser: UserConnections(limit: configuration.limits.connectionsPerUser, unlimited: operators)
+    ) { [listening, logger] channel in
+      do {
+        try await ControlSocketFile.restrict(socket.path, group: socket.group)
+        listening.unix.set(0)
+      } catch {
+        // Nobody may connect by a socket whose permissions are not what was asked for.
+        logger.critical("control.socket.unprotected", metadata: ["error": "\(error)"])
+        try? await channel.close()
+      }
+    }
+    let tcp = try configuration.tcp.map { tcp in
+      try application(
+        .token(tcp.token, identity: tcp.identity), hosts: HostCheck(listening: tcp.address, extra: tcp.hostNames),
+        address: .hostname(tcp.address.description, port: tcp.port), perUser: nil
+      ) { [listening] channel in
+        listening.tcp.set(channel.localAddress?.port ?? tcp.port)
+      }
+    }
+    if tcp == nil { listening.tcp.set(nil) }
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      let retries = kills.retries
+      tasks.addTask { await cancelWhenGracefulShutdown { await retries.run() } }
+      tasks.addTask { try await unix.run() }
+      if let tcp { tasks.addTask { try await tcp.run() } }
+      // If one of them ends, or fails, while the others would go on, the whole ends: a daemon is not half reachable.
+      try await tasks.next()
+      try await gracefulEnd(&tasks)
+    }
+  }
+
+  /// After a graceful shutdown every task ends by itself; in every other case they are cancelled.
+  private func gracefulEnd(_ tasks: inout ThrowingTaskGroup<Void, any Error>) async throws {
+    if !Task.isShuttingDownGracefully { tasks.cancelAll() }
+    try await tasks.waitForAll()
+  }
+
+  private func application(
+    _ authenticator: Authenticator, hosts: HostCheck?, address: BindAddress, perUser: UserConnections?,
+    onRunning: @escaping @Sendable (any Channel) async -> Void
+  ) throws(PalanaError) -> some Service {
+    let limits = configuration.limits
+    let authentication = AuthenticationMiddleware(
+      authenticator: authenticator, hosts: hosts, trail: trail,
+      failures: FailureBudget(perMinute: limits.authenticationNotes))
+    let router = try ControlRouter.make(
+      handlers: handlers, authentication: authentication, trail: trail, limits: limits)
+    return Application(
+      router: router,
+      server: HTTPServerBuilder { responder in
+        ControlChannel(responder: responder, limits: limits, perUser: perUser)
+      },
+      configuration: ApplicationConfiguration(
+        address: address, availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
+      onServerRunning: onRunning, eventLoopGroupProvider: .shared(group), logger: logger)
+  }
+}
+
+/// The services behind the routes.
+struct ControlServices {
+  let system: SystemService
+  let resources: ResourceService
+  let agents: AgentService
+  let secrets: SecretService
+  let egress: EgressRuleService
+  let kills: KillService
+  let audit: AuditService
+
+  init(_ dependencies: ControlDependencies, _ configuration: ControlConfiguration, _ trail: AuditTrail) {
+    let store = dependencies.store
+    resources = ResourceService(store: store, trail: trail)
+    secrets = SecretService(store: store, writer: dependencies.secrets, trail: trail)
+    agents = AgentService(
+      store: store, engine: dependencies.engine, resources: resources, secrets: secrets, trail: trail,
+      clock: dependencies.clock, timer: dependencies.timer)
+    egress = EgressRuleService(store: store, resources: resources, tester: dependencies.egressTester)
+    let cutter = PlaneCutter(
+      planes: dependencies.planes, effort: dependencies.killEffort, timer: dependencies.timer)
+    kills = KillService(
+      store: store, cutter: cutter,
+      retries: ContainmentRetries(cutter: cutter, store: store, trail: trail, timer: dependencies.timer),
+      trail: trail, clock: dependencies.clock)
+    audit = AuditService(reader: dependencies.auditReader)
+    system = SystemService(
+      probe: dependencies.system, resources: resources, trail: trail, installation: configuration.installation,
+      version: configuration.version)
+  }
+
+  func handlers(version: String) -> RouteHandlers {
+    let document = OpenAPIDocument.make(version: version).encoded(pretty: true)
+    return [
+      SystemRoutes.handlers(system, document: document), ResourceRoutes.handlers(resources, agents),
+      AgentRoutes.handlers(agents), SecretRoutes.handlers(secrets), EgressRoutes.handlers(egress),
+      ContainmentRoutes.handlers(kills, audit),
+    ].reduce(into: [:]) { all, part in all.merge(part) { first, _ in first } }
+  }
+}
+
+/// Where the service listens, as far as it does.
+final class Listening: Sendable {
+  let unix = Announced<Int>()
+  let tcp = Announced<Int>()
+
+  func finish() {
+    unix.set(nil)
+    tcp.set(nil)
+  }
+}
+
+/// A value that is set once and can be waited for.
+final class Announced<Value: Sendable>: Sendable {
+  private enum State {
+    case open([CheckedContinuation<Value?, Never>])
+    case set(Value?)
+  }
+
+  private let state = Mutex(State.open([]))
+
+  /// The first call counts.
+  func set(_ value: Value?) {
+    let waiting: [CheckedContinuation<Value?, Never>] = state.withLock { state in
+      guard case .open(let waiting) = state else { return [] }
+      state = .set(value)
+      return waiting
+    }
+    for continuation in waiting { continuation.resume(returning: value) }
+  }
+
+  func value() async -> Value? {
+    await withCheckedContinuation { continuation in
+      let ready: Value?? = state.withLock { state in
+        switch state {
+        case .set(let value): return .some(value)
+        case .open(let waiting):
+          state = .open(waiting + [continuation])
+          return .none
+        }
+      }
+      if let ready { continuation.resume(returning: ready) }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import HTTPTypes
+import Hummingbird
+import PalanaAudit
+import PalanaControlAPI
+import PalanaCore
+
+/// Makes a router from the route table: what is not in the table cannot be registered, and what is must have a handler.
+enum ControlRouter {
+  /// - Throws: ``PalanaError`` with code `failed` when an operation has no handler.
+  static func make(
+    handlers: RouteHandlers, authentication: AuthenticationMiddleware, trail: AuditTrail, limits: ControlLimits
+  ) throws(PalanaError) -> Router<ControlContext> {
+    let router = Router(context: ControlContext.self)
+    router.add(middleware: ErrorMiddleware())
+    router.add(middleware: authentication)
+    for route in Route.all {
+      guard let handler = handlers[route.operation] else {
+        throw PalanaError(.failed, "the operation \(route.operation.rawValue) has no handler")
+      }
+      guard let method = HTTPRequest.Method(route.verb.rawValue) else {
+        throw PalanaError(.failed, "\(route.verb.rawValue) is not a method")
+      }
+      router.on(RouterPath(route.path), method: method) { request, context in
+        try await respond(to: request, context, route, handler, trail, limits)
+      }
+    }
+    return router
+  }
+
+  private static let nobody = Result { () throws(PalanaError) in
+    Caller(identity: try UserIdentity("anyone"), isOperator: false, authentication: .peerCredentials)
+  }
+
+  private static func respond(
+    to request: Request, _ context: ControlContext, _ route: Route, _ handler: RouteHandler, _ trail: AuditTrail,
+    _ limits: ControlLimits
+  ) async throws -> Response {
+    let accepted = ContinuousClock.now
+    let caller = route.access == .anyone ? try nobody.get() : try context.requireCaller()
+    do {
+      guard route.access != .operator || caller.isOperator else {
+        throw PalanaError(.denied, "only operators may do this")
+      }
+      let call = RouteCall(
+        route: route, request: request, context: context, caller: caller,
+        query: try QueryReader(request.uri.query, for: route), limits: limits, accepted: accepted)
+      return try await handler(call)
+    } catch {
+      if route.isMutating { note(error, route, request, context, caller, trail) }
+      throw error
+    }
+  }
+
+  /// What was refused or failed is written down as well. It cannot be refused for lack of an audit trail: nothing happened.
+  private static func note(
+    _ error: any Error, _ route: Route, _ request: Request, _ context: ControlContext, _ caller: Caller,
+    _ trail: AuditTrail
+  ) {
+    let code = (error as? PalanaError)?.code ?? .failed
+    let isRefusal = code == .denied || code == .notFound
+    var details: [String: String] = [:]
+    // Only what has the form of a name: anything else in the path may be anything.
+    if let name = context.parameters.get("name"), (try? ResourceName(name)) != nil { details["name"] = name }
+    trail.note(
+      route.auditComponent, route.operation.rawValue, isRefusal ? .deny : .error, reason: code.rawValue, by: caller,
+      details: details)
+  }
+}
+
+extension Route {
+  /// Whether a call changes something or reaches into an agent.
+  var isMutating: Bool { verb != .get && operation != .testEgress || operation == .copyFromAgent }
+
+  /// Under which component refusals and failures are audited.
+  var auditComponent: AuditEvent.Component {
+    switch operation {
+    case .addSecret, .rotateSecret, .bindSecret, .removeSecret: .secrets
+    case .addEgressRule, .removeEgressRule, .createPolicy, .updatePolicy, .deletePolicy, .createPeeringRule,
+      .updatePeeringRule, .deletePeeringRule:
+      .policy
+    case .kill, .unkill: .kill
+    default: .lifecycle
+    }
+  }
+}

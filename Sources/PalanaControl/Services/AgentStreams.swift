@@ -1,0 +1,69 @@
+package import PalanaAPI
+import PalanaAudit
+import PalanaControlAPI
+package import PalanaCore
+package import PalanaPlan
+
+/// What reaches into a sandbox: logs, commands, files.
+extension AgentService {
+  /// What the agent wrote.
+  package func logs(
+    _ name: String, _ options: LogOptions, owner: UserIdentity?, by caller: Caller
+  ) async throws(PalanaError) -> AsyncThrowingStream<LogLine, any Error> {
+    let agent = try await resources.access.find(AgentSpec.self, named: name, owner: owner, by: caller)
+    return try await engine.logs(of: try agent.id(), options)
+  }
+
+  /// The agent in whose sandbox a command may run.
+  ///
+  /// - Throws: ``PalanaError``: `notFound`, `conflict` while it is killed.
+  package func reachable(
+    _ name: String, owner: UserIdentity?, by caller: Caller
+  ) async throws(PalanaError) -> Agent {
+    let target = try resources.access.owner(owner, by: caller)
+    let agent = try await resources.access.find(AgentSpec.self, named: name, owner: target, by: caller)
+    try await refuseKilled(agent)
+    return agent
+  }
+
+  /// Runs a command in the sandbox of an agent that ``reachable(_:owner:by:)`` returned.
+  ///
+  /// Only the program's name is audited: arguments may hold what nobody should read later.
+  /// - Returns: the exit code, or 128 plus the signal.
+  package func exec(
+    in agent: Agent, _ request: ExecRequest, by caller: Caller, input: AsyncStream<ExecInput>,
+    output: @escaping @Sendable (ExecOutput) async throws -> Void
+  ) async throws(PalanaError) -> Int32 {
+    try trail.allow(
+      .lifecycle, "exec", by: caller, agent: try agent.reference(),
+      details: ["program": request.command.first ?? "shell", "terminal": String(request.terminal != nil)])
+    return try await engine.exec(in: try agent.id(), request, input: input, output: output)
+  }
+
+  /// Unpacks a tar stream below `directory`.
+  package func copyIn(
+    to agent: Agent, directory: String, tar: AsyncThrowingStream<[UInt8], any Error>, by caller: Caller
+  ) async throws(PalanaError) {
+    let path = try Self.absolute(directory)
+    try trail.allow(.lifecycle, "copy-in", by: caller, agent: try agent.reference(), details: ["path": path])
+    try await engine.copyIn(to: try agent.id(), directory: path, tar: tar)
+  }
+
+  /// Reads `path` as a tar stream.
+  package func copyOut(
+    from agent: Agent, path: String, by caller: Caller
+  ) async throws(PalanaError) -> AsyncThrowingStream<[UInt8], any Error> {
+    let path = try Self.absolute(path)
+    try trail.allow(.lifecycle, "copy-out", by: caller, agent: try agent.reference(), details: ["path": path])
+    return try await engine.copyOut(from: try agent.id(), path: path)
+  }
+
+  /// A path inside a sandbox: absolute, without steps upward, without NUL. The engine resolves links inside the sandbox only.
+  static func absolute(_ path: String) throws(PalanaError) -> String {
+    let steps = path.split(separator: "/")
+    guard path.hasPrefix("/"), path.utf8.count <= 4096, !path.utf8.contains(0), !steps.contains("..") else {
+      throw PalanaError(.invalid, "path: an absolute path without ‘..’ is needed, at most 4096 bytes")
+    }
+    return path
+  }
+}

@@ -1,0 +1,32 @@
+package import PalanaAPI
+package import PalanaCore
+package import PalanaSecrets
+
+/// Writes and forgets the values of secrets; nothing here can read one.
+package protocol SecretWriter: Sendable {
+  /// Stores a new secret.
+  ///
+  /// - Throws: ``PalanaError``: `conflict` when it exists, `invalid`, `unreachable`, `failed`.
+  func add(
+    owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access,
+    values: [String: Redacted<String>]
+  ) async throws(PalanaError)
+
+  /// Gives some or all keys new values; the others keep theirs.
+  ///
+  /// - Throws: ``PalanaError``: `notFound`, `conflict`, `invalid`, `unreachable`, `failed`.
+  func rotate(
+    owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access,
+    values: [String: Redacted<String>]
+  ) async throws(PalanaError)
+
+  /// Removes a secret with all its versions; it is fine when there is none.
+  func remove(
+    owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access
+  ) async throws(PalanaError)
+
+  /// Removes every secret of an agent.
+  func removeAll(owner: UserIdentity, agent: ResourceName) async throws(PalanaError)
+}
+
+extension AgentSecrets: SecretWriter {}
