@@ -1,2 +1,3 @@
 // C calls that Swift cannot make by itself.
 #include "CLinuxNet.h"
+#include "CLinuxSandbox.h"
