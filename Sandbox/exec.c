@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -80,6 +81,12 @@ static void kill_command(int number) {
   // The group is pinned by the command itself, which is not reaped yet: its number cannot be another's.
   if (group > 1) kill(-group, number);
   if (command > 1) kill(command, number);
+}
+
+// Nobody wants the command any more.
+static noreturn void abandon(void) {
+  kill_command(SIGKILL);
+  _exit(0);
 }
 
 static int listen_console(const char *path) {
@@ -210,10 +217,8 @@ static size_t whole_frame(void) {
 static void read_client(void) {
   char bytes[CHUNK];
   ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
-  if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN)) {
-    kill_command(SIGKILL);
-    _exit(0);
-  }
+  if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN))
+    abandon();
   if (count > 0) put(&frames_in, bytes, (size_t)count);
   for (size_t size; to_command.size < BACKLOG && (size = whole_frame()) > 0; drop(&frames_in, size))
     handle_frame(frames_in.bytes[0], (unsigned char *)frames_in.bytes + 5, size - 5);
@@ -265,9 +270,9 @@ static noreturn void serve(int signals) {
     }
     if (poll(polls, 6, timeout) < 0 && errno != EINTR) break;
     if (polls[0].revents) {
-      char discard[1024];
-      while (read(signals, discard, sizeof discard) > 0) {
-      }
+      struct signalfd_siginfo signal_info;
+      while (read(signals, &signal_info, sizeof signal_info) == sizeof signal_info)
+        if (signal_info.ssi_signo == SIGTERM) abandon();
       // Looked at, not reaped: until the very end its number must stay its own.
       siginfo_t info = {0};
       if (!deadline && waitid(P_PID, (id_t)command, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == command)
@@ -279,16 +284,10 @@ static noreturn void serve(int signals) {
     if (polls[2].revents) {
       ssize_t count = write(STDOUT_FILENO, to_client.bytes, to_client.size);
       if (count > 0) drop(&to_client, (size_t)count);
-      if (count < 0 && errno != EINTR && errno != EAGAIN) {
-        kill_command(SIGKILL);
-        _exit(0);
-      }
+      if (count < 0 && errno != EINTR && errno != EAGAIN) abandon();
     }
     if (polls[1].revents & (POLLIN | POLLHUP | POLLERR)) {
-      if (!(polls[1].revents & POLLIN) && polls[1].events == 0) {
-        kill_command(SIGKILL);
-        _exit(0);
-      }
+      if (!(polls[1].revents & POLLIN) && polls[1].events == 0) abandon();
       read_client();
     }
     if (polls[3].revents) read_command(0);

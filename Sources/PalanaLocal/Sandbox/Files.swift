@@ -14,17 +14,22 @@ enum Files {
     }
   }
 
-  /// Writes the whole file or nothing: a reader sees the old contents or the new.
-  static func write(_ bytes: [UInt8], to path: String, mode: Int = 0o600) throws(PalanaError) {
+  /// Writes the whole file or nothing: a reader sees the old contents or the new, with its owner and mode.
+  static func write(
+    _ bytes: [UInt8], to path: String, mode: UInt32 = 0o600, owner: UInt32? = nil, group: UInt32? = nil
+  ) throws(PalanaError) {
     let draft = path + ".\(RandomToken.hex(bytes: 4)).new"
-    do {
-      try Data(bytes).write(to: URL(filePath: draft))
-      try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: draft)
-    } catch {
-      unlink(draft)
-      throw PalanaError(.failed, "\(path) cannot be written: \(error)")
+    let file = open(draft, O_WRONLY | O_CREAT | O_EXCL)
+    var rest = bytes[...]
+    while file.number >= 0, !rest.isEmpty {
+      let count = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file.number, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { break }
+      rest = rest.dropFirst(count)
     }
-    guard unsafe rename(draft, path) == 0 else {
+    guard file.number >= 0, rest.isEmpty, owner == nil || fchown(file.number, owner ?? 0, group ?? 0) == 0,
+      fchmod(file.number, mode) == 0, unsafe rename(draft, path) == 0
+    else {
       let number = errno
       unlink(draft)
       throw SystemCall.error(number, "\(path) cannot be written")
@@ -68,4 +73,8 @@ extension Files {
   static func move(_ source: String, to target: String) throws(PalanaError) {
     guard unsafe rename(source, target) == 0 else { throw SystemCall.error(errno, "\(target) cannot be put in place") }
   }
+}
+
+extension Files {
+  static func isExecutable(_ path: String) -> Bool { unsafe access(path, X_OK) == 0 }
 }

@@ -148,3 +148,13 @@ struct HostView: Sendable {
     }
   }
 }
+
+extension HostView {
+  /// Whether a program at this path of the machine also runs inside: links of it must end below `/usr`.
+  static func hasProgram(_ path: String) -> Bool {
+    guard Files.isExecutable(path), let end = unsafe realpath(path, nil) else { return false }
+    defer { unsafe free(end) }
+    let target = unsafe String(cString: end)
+    return target.hasPrefix("/usr/") && !hideable.contains { target.hasPrefix($0 + "/") }
+  }
+}

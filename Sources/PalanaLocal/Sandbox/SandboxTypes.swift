@@ -59,6 +59,10 @@ package struct SandboxExit: Codable, Hashable, Sendable {
   package var reason: Reason
   /// Processes of this run that the kernel killed for memory, the main one or others.
   package var oomKills: Int
+  /// Processor time of the whole run.
+  package var cpuSeconds: Double
+  /// The most memory that the run held at once, page cache included.
+  package var memoryPeakBytes: Int64
   package var startedAt: Timestamp
   package var time: Timestamp
 }

@@ -36,11 +36,13 @@ package struct OCIFacts: Codable, Hashable, Sendable {
   package var seccomp: String
   /// Whether the kernel counts swap for a group.
   package var swapAccounting: Bool
+  /// Most open files of one process.
+  package var openFiles: UInt64
 
   package init(
     rootfs: String, image: ImageConfiguration?, user: OCIProcess.User, initFolder: String, data: String,
     secrets: String, binds: [Bind], hidden: [String], networkNamespace: String, cgroup: String, seccomp: String,
-    swapAccounting: Bool
+    swapAccounting: Bool, openFiles: UInt64 = 65_536
   ) {
     self.rootfs = rootfs
     self.image = image
@@ -54,6 +56,7 @@ package struct OCIFacts: Codable, Hashable, Sendable {
     self.cgroup = cgroup
     self.seccomp = seccomp
     self.swapAccounting = swapAccounting
+    self.openFiles = openFiles
   }
 }
 

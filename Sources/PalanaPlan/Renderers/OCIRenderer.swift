@@ -41,7 +41,7 @@ package enum OCIRenderer {
       rlimits: [
         // No core files: a crash would otherwise write what it held in memory to lasting storage.
         OCIProcess.Rlimit(type: "RLIMIT_CORE", soft: 0, hard: 0),
-        OCIProcess.Rlimit(type: "RLIMIT_NOFILE", soft: 65_536, hard: 65_536),
+        OCIProcess.Rlimit(type: "RLIMIT_NOFILE", soft: facts.openFiles, hard: facts.openFiles),
       ],
       // Before the platform's own processes, when the machine itself runs out of memory.
       oomScoreAdj: 500)
