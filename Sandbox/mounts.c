@@ -86,6 +86,12 @@ void mounts_idmapped(const char *source, const char *target, int userns, bool wr
   close(tree);
 }
 
+void mounts_bind(const char *source, const char *target) {
+  if (mount(source, target, NULL, MS_BIND, NULL) != 0 ||
+      mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) != 0)
+    fail("%s cannot be mounted: %s", source, strerror(errno));
+}
+
 void mounts_overlay(const char *bundle, uint32_t root_id) {
   // Relative names: a colon or comma in a folder's name would change the meaning of the options.
   if (chdir(bundle) != 0) fail("%s: %s", bundle, strerror(errno));

@@ -65,6 +65,9 @@ static void prepare_mounts(void) {
     mounts_idmapped(lower, path, ids, false);
     close(ids);
     mounts_overlay(bundle, base);
+  } else {
+    snprintf(path, sizeof path, "%s/rootfs", bundle);
+    mounts_bind(job_need(&job, "rootfs.view"), path);
   }
   // On the disk everything belongs to 1000, whoever the image's user is and wherever the agent's ids start.
   int ids = userns_open(1000, uid, 1000, gid, 1);

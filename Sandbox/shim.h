@@ -48,6 +48,8 @@ void mounts_tmpfs(const char *path, const char *options);
 int userns_open(uint32_t inside_uid, uint32_t outside_uid, uint32_t inside_gid, uint32_t outside_gid, uint32_t size);
 // The tree at `source` at `target`, with ids as `userns` maps them.
 void mounts_idmapped(const char *source, const char *target, int userns, bool writable);
+// The folder `source` at `target`, read-only.
+void mounts_bind(const char *source, const char *target);
 // The image at `lower` with a scratch layer over it, so that mount points can be made in it; names relative to `bundle`.
 void mounts_overlay(const char *bundle, uint32_t root_id);
 

@@ -30,6 +30,8 @@ struct Machine: Sendable {
         .failed, "palana-init and palana-shim are not in \(configuration.programs)", hint: "build them with scripts/build")
     }
     seccomp = try SeccompProgram.base64()
+    for folder in [paths.runtimeDirectory, paths.bundle] { try Files.makeFolder(folder, mode: 0o711) }
+    try Self.checkPassage(to: paths.bundle)
     for folder in [paths.agents, paths.data, paths.images, paths.shared, paths.exec, paths.crunRoot] {
       try Files.makeFolder(folder)
     }
@@ -48,6 +50,19 @@ struct Machine: Sendable {
     boot = String(decoding: Files.read("/proc/sys/kernel/random/boot_id") ?? [], as: UTF8.self).filter { $0 != "\n" }
     countsSwap = ControlGroup.countsSwap()
     openFiles = min(Self.hardLimitOfOpenFiles(), 65_536)
+  }
+
+  /// crun looks for a sandbox's root as the sandbox's own root, who is nobody on the machine.
+  private static func checkPassage(to path: String) throws(PalanaError) {
+    var folder = ""
+    for part in path.split(separator: "/") {
+      folder += "/\(part)"
+      var status = stat()
+      guard unsafe stat(folder, &status) == 0, status.st_mode & 0o001 != 0 else {
+        throw PalanaError(
+          .failed, "\(folder) is closed to others, so sandboxes cannot start", hint: "open it for passing through: chmod o+x \(folder)")
+      }
+    }
   }
 
   private static func install(_ bytes: [UInt8], as path: String) throws(PalanaError) {

@@ -109,7 +109,7 @@ extension SandboxRuntime {
   private func execJob(
     _ agent: AgentID, _ live: SandboxTable.Live, _ request: ExecRequest, _ machine: Machine
   ) async throws(PalanaError) -> [UInt8] {
-    let bundle = paths.bundle(agent)
+    let bundle = paths.bundle
     // The sandbox's own specification, from its shim's mount namespace: the only place where the proxy token stands.
     let bytes = try await SystemCall.blocking { () throws(PalanaError) in
       Files.read("/proc/\(live.shim.pid)/root\(bundle)/config.json")

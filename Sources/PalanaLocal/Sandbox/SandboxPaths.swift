@@ -21,9 +21,10 @@ struct SandboxPaths: Sendable {
   /// crun's state of running sandboxes.
   var crunRoot: String { runtimeDirectory + "/crun" }
 
+  /// An empty folder; each shim mounts its sandbox's root, specification, secrets and files there, in its own mount namespace.
+  var bundle: String { runtimeDirectory + "/bundle" }
+
   func agent(_ id: AgentID) -> String { "\(agents)/\(id)" }
-  /// An empty folder; the shim mounts the sandbox's specification, secrets and files there, in its own mount namespace.
-  func bundle(_ id: AgentID) -> String { agent(id) + "/bundle" }
   func logs(_ id: AgentID) -> String { agent(id) + "/logs" }
   func logs(_ id: AgentID, run: Int) -> String { "\(logs(id))/\(run)" }
   func dataImage(_ id: AgentID) -> String { "\(data)/\(id).ext4" }

@@ -20,7 +20,7 @@ struct SandboxRecipe: Sendable {
   func job(run: Int) throws(PalanaError) -> ShimJob {
     let who = try image.map { image throws(PalanaError) in try ImageUser(image.configuration, rootfs: image.rootfs) }
     let user = who?.user ?? HostView.user
-    let bundle = paths.bundle(plan.id)
+    let bundle = paths.bundle
     var files: [(name: String, destination: String, text: [UInt8])] = [
       ("hosts", "/etc/hosts", Array("127.0.0.1 localhost\n::1 localhost\n\(plan.network.address) \(plan.name)\n".utf8)),
       ("hostname", "/etc/hostname", Array("\(plan.name)\n".utf8)),
@@ -29,7 +29,7 @@ struct SandboxRecipe: Sendable {
     ]
     if let passwd = who?.passwd { files.append(("passwd", "/etc/passwd", passwd)) }
     let facts = OCIFacts(
-      rootfs: image == nil ? machine.hostView.root : bundle + "/rootfs", image: image?.configuration, user: user,
+      rootfs: bundle + "/rootfs", image: image?.configuration, user: user,
       initFolder: machine.tools, data: bundle + "/data", secrets: bundle + "/secrets",
       binds: (image == nil ? machine.hostView.binds : [])
         + files.map { OCIFacts.Bind(source: "\(bundle)/etc/\($0.name)", destination: $0.destination) } + certificates(),
@@ -65,7 +65,11 @@ struct SandboxRecipe: Sendable {
     job.set("data.image", paths.dataImage(plan.id))
     job.set("log.bytes", logFileBytes)
     job.set("log.files", logFiles)
-    if let image { job.set("rootfs.lower", image.rootfs) }
+    if let image {
+      job.set("rootfs.lower", image.rootfs)
+    } else {
+      job.set("rootfs.view", machine.hostView.root)
+    }
   }
 
   /// The installation's CA where programs look for roots: in the usual place, and wherever the image has another bundle.

@@ -39,7 +39,7 @@ extension SandboxRuntime {
   private static func makeFolders(
     _ paths: SandboxPaths, _ id: AgentID, image: ImageStore.Unpacked?
   ) throws(PalanaError) -> Int {
-    try Files.makeFolder(paths.bundle(id))
+    try Files.makeFolder(paths.agent(id))
     let runs = Files.names(in: paths.logs(id)).compactMap { Int($0) }.sorted()
     let run = max(runs.last ?? 0, StatusFiles.started(paths.agent(id))?.run ?? 0) + 1
     for old in runs.dropLast() { try Files.remove(paths.logs(id, run: old)) }

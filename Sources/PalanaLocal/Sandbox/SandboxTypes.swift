@@ -65,6 +65,22 @@ package struct SandboxExit: Codable, Hashable, Sendable {
   package var memoryPeakBytes: Int64
   package var startedAt: Timestamp
   package var time: Timestamp
+
+  package init(
+    id: AgentID, run: Int, code: Int32, signal: Int32?, reason: Reason, oomKills: Int, cpuSeconds: Double = 0,
+    memoryPeakBytes: Int64 = 0, startedAt: Timestamp, time: Timestamp
+  ) {
+    self.id = id
+    self.run = run
+    self.code = code
+    self.signal = signal
+    self.reason = reason
+    self.oomKills = oomKills
+    self.cpuSeconds = cpuSeconds
+    self.memoryPeakBytes = memoryPeakBytes
+    self.startedAt = startedAt
+    self.time = time
+  }
 }
 
 /// What is known of an agent's sandbox.

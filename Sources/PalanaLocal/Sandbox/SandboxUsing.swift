@@ -8,7 +8,7 @@ extension SandboxRuntime {
     let missing = PalanaError(.notFound, "\(id) does not run")
     guard let live = table.live(id) else { throw missing }
     let group = controlGroup(id)
-    let bundle = paths.bundle(id)
+    let bundle = paths.bundle
     return try await SystemCall.blocking { () throws(PalanaError) in
       guard let usage = group.usage() else { throw missing }
       let data = AgentStorage.measure(shim: live.shim.pid, bundle: bundle)
@@ -23,7 +23,7 @@ extension SandboxRuntime {
     let live = table.live(id)
     let paths = paths
     return try? await SystemCall.blocking { () throws(PalanaError) in
-      if let live, let data = AgentStorage.measure(shim: live.shim.pid, bundle: paths.bundle(id)) { return data.used }
+      if let live, let data = AgentStorage.measure(shim: live.shim.pid, bundle: paths.bundle) { return data.used }
       return AgentStorage.measure(paths.dataImage(id))?.used
     }
   }
@@ -35,7 +35,7 @@ extension SandboxRuntime {
   ) async throws(PalanaError) {
     guard let live = table.live(id) else { throw PalanaError(.notFound, "\(id) does not run") }
     for name in files.keys { try SecretFiles.check(name) }
-    let bundle = paths.bundle(id)
+    let bundle = paths.bundle
     try await SystemCall.blocking { () throws(PalanaError) in
       let folder = Files.open("/proc/\(live.shim.pid)/root\(bundle)/secrets", O_RDONLY | O_DIRECTORY)
       // Only now is it certain that the folder was that shim's: it still lives, so its number was its own.
