@@ -42,7 +42,9 @@ let modules: [Module] = [
   Module(name: "PalanaAudit", uses: ["PalanaCore", crypto]),
   Module(name: "PalanaPolicy", uses: ["PalanaCore", "PalanaAPI", crypto]),
   // Layer 1: clients of one outside thing each.
-  Module(name: "PalanaOPA", uses: ["PalanaCore", "PalanaPolicy", crypto, logging, nioCore, nioPosix]),
+  Module(
+    name: "PalanaOPA",
+    uses: ["PalanaCore", "PalanaPolicy", asyncHTTPClient, crypto, logging, nioCore, nioFoundation, nioHTTP1, nioPosix]),
   Module(
     name: "PalanaSecrets",
     uses: [

@@ -23,7 +23,7 @@ struct GuardrailOutput: Hashable, Sendable {
     var rule: String?
   }
 
-  init(_ document: JSONValue?) throws(Malformed) {
+  init(_ document: OPAValue?) throws(Malformed) {
     guard let document else { return }
     guard case .object(let fields) = document else { throw Malformed(field: "palana.egress") }
     if let deny = fields["deny"] { denials = try Self.denials(deny) }
@@ -39,7 +39,7 @@ struct GuardrailOutput: Hashable, Sendable {
     }
   }
 
-  private static func denials(_ value: JSONValue) throws(Malformed) -> [Denial] {
+  private static func denials(_ value: OPAValue) throws(Malformed) -> [Denial] {
     switch value {
     case .bool(false): return []
     case .bool(true): return [Denial(reason: "a guardrail denies it")]

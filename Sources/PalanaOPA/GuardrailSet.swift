@@ -52,7 +52,7 @@ struct GuardrailSet: Sendable {
 
   /// The data of a file as a document of the root.
   private static func wrap(_ file: DataFile) throws(PalanaError) -> String {
-    guard let value = try? JSONDecoder().decode(JSONValue.self, from: Data(file.text.utf8)) else {
+    guard let value = try? JSONDecoder().decode(OPAValue.self, from: Data(file.text.utf8)) else {
       throw PalanaError(.invalid, "\(file.name): the file is not JSON")
     }
     if file.path.isEmpty, case .object = value { return file.text }

@@ -17,9 +17,9 @@ final class OPAEngine: Sendable {
   }
 
   private struct Row: Decodable {
-    struct Expression: Decodable { var value: JSONValue }
+    struct Expression: Decodable { var value: OPAValue }
     var expressions: [Expression]?
-    var bindings: [String: JSONValue]?
+    var bindings: [String: OPAValue]?
   }
 
   private let library: OPALibrary
@@ -36,24 +36,24 @@ final class OPAEngine: Sendable {
   func addPolicy(name: String, source: String) throws(Failure) {
     try checkText(name)
     try checkText(source)
-    _ = try decode(unsafe library.take(library.addPolicy(handle, name, source)), JSONValue.self)
+    _ = try decode(unsafe library.take(library.addPolicy(handle, name, source)), OPAValue.self)
   }
 
   /// Merges a JSON object into the data document; a value that is there already and differs is an error.
   func addData(json: String) throws(Failure) {
     try checkText(json)
-    _ = try decode(unsafe library.take(library.addData(handle, "", json)), JSONValue.self)
+    _ = try decode(unsafe library.take(library.addData(handle, "", json)), OPAValue.self)
   }
 
   /// The value of `data.<path>` (dotted) for an input; nil: undefined. Blocks.
-  func document(_ path: String, input: String) throws(Failure) -> JSONValue? {
+  func document(_ path: String, input: String) throws(Failure) -> OPAValue? {
     try checkText(input)
     return try decode(unsafe library.take(library.evalDocument(handle, path, input, 0, 0)), [Row].self)?
       .first?.expressions?.first?.value
   }
 
   /// The bindings of the first answer to a query. Blocks. Only constant texts of this module may be queries.
-  func query(_ text: StaticString, input: String) throws(Failure) -> [String: JSONValue]? {
+  func query(_ text: StaticString, input: String) throws(Failure) -> [String: OPAValue]? {
     try checkText(input)
     let query = "\(text)"
     return try decode(unsafe library.take(library.evalQuery(handle, query, input, 0, 0)), [Row].self)?.first?.bindings

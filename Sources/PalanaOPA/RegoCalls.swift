@@ -8,7 +8,7 @@ struct RegoCalls {
   private(set) var hasUnreadableOperator = false
 
   /// Walks the tree. Recursion is bounded by the JSON decoder, which refuses deeper trees than 512 levels.
-  mutating func collect(_ value: JSONValue) {
+  mutating func collect(_ value: OPAValue) {
     switch value {
     case .array(let list): for element in list { collect(element) }
     case .object(let object):
@@ -34,7 +34,7 @@ struct RegoCalls {
     }
   }
 
-  private mutating func addReference(_ value: JSONValue) {
+  private mutating func addReference(_ value: OPAValue) {
     var name = ""
     for part in value.list ?? [] {
       guard let text = part["value"]?.text else { return }
@@ -43,7 +43,7 @@ struct RegoCalls {
     }
   }
 
-  private mutating func addOperator(_ term: JSONValue) {
+  private mutating func addOperator(_ term: OPAValue) {
     let parts = term["value"]?.list ?? []
     let texts = parts.compactMap { part -> String? in
       let type = part["type"]?.text

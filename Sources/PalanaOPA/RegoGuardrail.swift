@@ -47,6 +47,7 @@ package final class RegoGuardrail: Guardrail {
   private let options: Options
   private let logger: Logger
   private let pool: EvaluationPool
+  private let complaints = FailureLog()
   private let state: Mutex<State>
 
   private init(library: OPALibrary, options: Options, logger: Logger, pool: EvaluationPool, set: GuardrailSet) {
@@ -101,34 +102,29 @@ package final class RegoGuardrail: Guardrail {
 
   package func evaluate(_ request: EgressRequest) async -> GuardrailAnswer {
     guard let input = GuardrailInput(request)?.json else {
-      return Self.unavailable("the request lacks what guardrails are asked about")
+      return .unavailable("the request lacks what guardrails are asked about")
     }
     let set = state.withLock { $0.set }
-    let logger = logger
-    switch await pool.run(timeout: options.timeout, { Self.ask(set, input, logger) }) {
+    switch await pool.run(timeout: options.timeout, { self.ask(set, input) }) {
     case .done(let answer): return answer
-    case .full: return Self.unavailable("too many requests wait for the guardrails")
-    case .timedOut: return Self.unavailable("the guardrails took too long")
-    case .closed: return Self.unavailable("the guardrails are shut down")
+    case .full: return .unavailable("too many requests wait for the guardrails")
+    case .timedOut: return .unavailable("the guardrails took too long")
+    case .closed: return .unavailable("the guardrails are shut down")
     }
   }
 
-  private static func ask(_ set: GuardrailSet, _ input: String, _ logger: Logger) -> GuardrailAnswer {
+  private func ask(_ set: GuardrailSet, _ input: String) -> GuardrailAnswer {
     do {
       let output = try GuardrailOutput(try set.engine.document(GuardrailOutput.package, input: input))
       return GuardrailAnswer(output.verdict, validFor: set.mayCache ? output.life : .zero)
     } catch let malformed as GuardrailOutput.Malformed {
-      logger.error("guardrail answer malformed", metadata: ["policy.field": "\(malformed.field)"])
-      return unavailable("the guardrail’s answer has a malformed \(malformed.field)")
+      complaints.log(logger, "guardrail answer malformed", ["policy.field": "\(malformed.field)"])
+      return .unavailable("the guardrail’s answer has a malformed \(malformed.field)")
     } catch {
       // The details may hold data of the policy: they are for the operator's log, not for the agent.
-      logger.error("guardrail evaluation failed", metadata: ["error.message": "\(error)"])
-      return unavailable("the guardrails could not be evaluated")
+      complaints.log(logger, "guardrail evaluation failed", ["error.message": "\(error)"])
+      return .unavailable("the guardrails could not be evaluated")
     }
-  }
-
-  private static func unavailable(_ why: String) -> GuardrailAnswer {
-    GuardrailAnswer(.deny(.policyUnavailable, rule: GuardrailOutput.ruleName, explanation: why), validFor: .zero)
   }
 
   private static func build(

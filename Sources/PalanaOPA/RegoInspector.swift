@@ -21,7 +21,7 @@ struct RegoInspector {
 
   private struct Module {
     var file: RegoFile
-    var tree: JSONValue
+    var tree: OPAValue
     var package: String
   }
 
@@ -58,7 +58,7 @@ struct RegoInspector {
   }
 
   private func parse(_ file: RegoFile) throws(PalanaError) -> Module {
-    let answer: [String: JSONValue]?
+    let answer: [String: OPAValue]?
     do {
       let data = try JSONEncoder().encode(Question(name: file.name, source: file.text))
       answer = try engine.query(
@@ -97,14 +97,14 @@ struct RegoInspector {
     return GuardrailOutput.printable(words, limit: 600)
   }
 
-  private static func packageName(_ tree: JSONValue) -> String? {
+  private static func packageName(_ tree: OPAValue) -> String? {
     guard let path = tree["package"]?["path"]?.list else { return nil }
     return path.dropFirst().map { $0["value"]?.text ?? "" }.joined(separator: ".")
   }
 
-  private static func ruleNames(_ tree: JSONValue) -> Set<String> {
+  private static func ruleNames(_ tree: OPAValue) -> Set<String> {
     var names: Set<String> = []
-    func add(_ rule: JSONValue) {
+    func add(_ rule: OPAValue) {
       if let name = rule["head"]?["ref"]?.list?.first?["value"]?.text ?? rule["head"]?["name"]?.text {
         names.insert(name)
       }
@@ -114,7 +114,7 @@ struct RegoInspector {
     return names
   }
 
-  private static func importNames(_ tree: JSONValue) -> Set<String> {
+  private static func importNames(_ tree: OPAValue) -> Set<String> {
     var names: Set<String> = []
     for entry in tree["imports"]?.list ?? [] {
       let path = entry["path"]?["value"]?.list ?? []

@@ -23,6 +23,7 @@ package final class GuardrailCache: Sendable {
   /// How many answers are in memory.
   package var count: Int { entries.withLock { $0.count } }
 
+  /// The answers with the life that is left of each: what is derived from them must not outlive them.
   func answers(_ request: EgressRequest, versions: [String]) -> [GuardrailAnswer]? {
     let now = clock.now()
     return entries.withLock { entries in
@@ -31,7 +32,8 @@ package final class GuardrailCache: Sendable {
         entries[request] = nil
         return nil
       }
-      return entry.answers
+      let left = entry.expires - now
+      return entry.answers.map { GuardrailAnswer($0.verdict, validFor: min($0.validFor, left)) }
     }
   }
 

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct GuardrailOutputTests {
   private func read(_ json: String) throws -> GuardrailOutput {
-    try GuardrailOutput(try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8)))
+    try GuardrailOutput(try JSONDecoder().decode(OPAValue.self, from: Data(json.utf8)))
   }
 
   @Test(arguments: [

@@ -154,6 +154,35 @@ private let policy = """
     #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
   }
 
+  /// Syntax trees as deep as a file can make them, on the threads where policies are loaded.
+  @Test(arguments: [(50, true), (235, true), (2000, false), (50_000, false)])
+  func deepNestingEnds(depth: Int, loads: Bool) async throws {
+    let nested = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+    let files = ["p.rego": "package palana.egress\nx := \(nested)"]
+    if loads {
+      try await RealOPA.withGuardrail(files) { rego, _ in
+        let answer = await rego.evaluate(try request())
+        #expect(answer.verdict == .abstain)
+      }
+    } else {
+      await #expect(throws: PalanaError.self) { try await RealOPA.withGuardrail(files) { _, _ in } }
+    }
+  }
+
+  @Test func slowPoliciesAreDeniedInTime() async throws {
+    let body = """
+      package palana.egress
+      allow if {
+        input.request.host == "slow.test"
+        count([1 | some i in numbers.range(1, 500); some j in numbers.range(1, 500); i != j]) > 0
+      }
+      """
+    try await RealOPA.withGuardrail(["p.rego": body], timeout: .milliseconds(20)) { rego, _ in
+      let answer = await rego.evaluate(try request("GET", "slow.test"))
+      #expect(answer == .unavailable("the guardrails took too long"))
+    }
+  }
+
   @Test func dataStandsWhereItsFolderIs() async throws {
     let files = [
       "p.rego": "package palana.egress\nallow if data.lists.hosts.names[_] == input.request.host",

@@ -30,6 +30,10 @@ import Testing
     (#"x := json.match_schema({}, {"$ref": "http://127.0.0.1/"})"#, "json.match_schema"),
     (#"x := json.verify_schema({"$ref": "http://127.0.0.1/"})"#, "json.verify_schema"),
     ("x := not_known.function(1)", "not_known.function"), ("x := custom(1)", "custom"),
+    ("deny contains http.send({}) if input.x", "http.send"), ("p[http.send({})] := 1", "http.send"),
+    (#"x := $"{http.send({})}""#, "http.send"), ("default f(_) := 1\nx := f(http.send({}))", "http.send"),
+    ("allow if [http.send][0]", "http.send"), ("x := {http.send({}): 1}", "http.send"),
+    (#"allow if input.x with input.x as opa.runtime()"#, "opa.runtime"),
     ("import data.other as http\nx := http.send(1)", "http.send"),
   ])
   func refuses(body: String, message: String) {

@@ -1,19 +1,22 @@
-/// Any JSON value, for what policies answer and for the syntax trees that are inspected.
-enum JSONValue: Hashable, Sendable, Decodable {
+/// A JSON value from OPA: what policies answer, and the syntax trees that are inspected.
+///
+/// Not the value type of the resources: a syntax tree nests three or four levels for each operator of an expression,
+/// far beyond what hostile JSON is given there. The decoder's own bound (512 levels) holds here.
+enum OPAValue: Hashable, Sendable, Decodable {
   case null
   case bool(Bool)
   case number(Double)
   case string(String)
-  case array([JSONValue])
-  case object([String: JSONValue])
+  case array([OPAValue])
+  case object([String: OPAValue])
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let text = try? container.decode(String.self) {
       self = .string(text)
-    } else if let object = try? container.decode([String: JSONValue].self) {
+    } else if let object = try? container.decode([String: OPAValue].self) {
       self = .object(object)
-    } else if let list = try? container.decode([JSONValue].self) {
+    } else if let list = try? container.decode([OPAValue].self) {
       self = .array(list)
     } else if let flag = try? container.decode(Bool.self) {
       self = .bool(flag)
@@ -26,7 +29,7 @@ enum JSONValue: Hashable, Sendable, Decodable {
     }
   }
 
-  subscript(key: String) -> JSONValue? {
+  subscript(key: String) -> OPAValue? {
     if case .object(let object) = self { return object[key] }
     return nil
   }
@@ -36,7 +39,7 @@ enum JSONValue: Hashable, Sendable, Decodable {
     return nil
   }
 
-  var list: [JSONValue]? {
+  var list: [OPAValue]? {
     if case .array(let list) = self { return list }
     return nil
   }
