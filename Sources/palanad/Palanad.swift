@@ -1,1 +1,6 @@
-@main enum Main { static func main() {} }
+import PalanaBootstrap
+
+@main
+enum Palanad {
+  static func main() async { await PalanadCommand.main() }
+}

@@ -13,7 +13,8 @@ package struct HomeLayout: Hashable, Sendable {
   package var netns: String { run + "/netns" }
   package var database: String { home + "/db/palana.sqlite" }
   package var auditSpool: String { home + "/audit/spool" }
-  package var auditCheckpoint: String { home + "/audit/checkpoint" }
+  package var auditDatabase: String { home + "/audit/audit.sqlite" }
+  package var auditHeadKey: String { home + "/audit/head.key" }
   package var openBao: String { home + "/openbao" }
   package var agents: String { home + "/agents" }
   package var data: String { home + "/data" }

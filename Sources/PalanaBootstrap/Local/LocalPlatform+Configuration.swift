@@ -1,0 +1,172 @@
+import Glibc
+import PalanaControl
+import PalanaCore
+import PalanaEgress
+import PalanaLocal
+import PalanaOPA
+import PalanaPlan
+import PalanaPolicy
+import PalanaSecrets
+
+/// From the configuration of the machine to those of its parts.
+extension LocalPlatform {
+  private func subnet() throws(PalanaError) -> (base: UInt32, prefix: Int) {
+    let range = try CIDR(configuration.subnet)
+    guard case .v4(let base) = range.base else {
+      throw PalanaError(.invalid, "network.subnet: an IPv4 range is needed")
+    }
+    return (base, range.prefix)
+  }
+
+  /// Where the gateway listens: what was configured, or the first address of the subnet.
+  func gatewayEndpoint() throws(PalanaError) -> LocalConfiguration.Endpoint {
+    let (base, _) = try subnet()
+    let expected = IPAddress.v4(base + 1)
+    guard let listen = configuration.egress.listen else {
+      return LocalConfiguration.Endpoint(address: expected, port: 3128)
+    }
+    guard listen.address == expected else {
+      throw PalanaError(
+        .invalid, "egress.listen: agents reach only the first address of their subnet, \(expected)",
+        hint: "change network.subnet too, or leave egress.listen out")
+    }
+    return listen
+  }
+
+  func networkConfiguration() throws(PalanaError) -> NetworkConfiguration {
+    try NetworkConfiguration(
+      prefix: configuration.networkPrefix, subnet: try CIDR(configuration.subnet),
+      gatewayPorts: [try gatewayEndpoint().port])
+  }
+
+  /// What may be dialled: the operator's ranges, never the platform's own endpoints.
+  func addressPolicy() throws(PalanaError) -> AddressPolicy {
+    for range in configuration.egress.allowAddresses { try AddressPolicy.validate(range) }
+    let gateway = try gatewayEndpoint()
+    var own = [AddressPolicy.ForbiddenEndpoint(address: gateway.address, port: nil)]
+    if let listen = configuration.control.listen, let port = UInt16(exactly: listen.port), port != 0 {
+      own.append(AddressPolicy.ForbiddenEndpoint(address: .v4(0), port: port))
+      own.append(AddressPolicy.ForbiddenEndpoint(address: listen.address, port: port))
+    }
+    return AddressPolicy(allowed: configuration.egress.allowAddresses, forbiddenEndpoints: own)
+  }
+
+  func staticHosts() throws(PalanaError) -> [CanonicalHost: IPAddress] {
+    var hosts: [CanonicalHost: IPAddress] = [:]
+    for (name, address) in configuration.egress.dnsHosts {
+      do {
+        hosts[try CanonicalHost.parse(name)] = address
+      } catch {
+        throw PalanaError(.invalid, "egress.dns.hosts: ‘\(name.prefix(80))’ is not a host name: \(error)")
+      }
+    }
+    return hosts
+  }
+
+  func gatewayConfiguration(
+    _ addresses: AddressPolicy, _ hosts: [CanonicalHost: IPAddress]
+  ) throws(PalanaError) -> EgressGatewayConfiguration {
+    let endpoint = try gatewayEndpoint()
+    var limits = EgressLimits()
+    limits.headerBytes = configuration.egress.limits.headerBytes
+    limits.bodyRewriteBytes = configuration.egress.limits.bodyRewriteBytes
+    limits.connectionsPerAgent = configuration.egress.limits.connectionsPerAgent
+    return EgressGatewayConfiguration(
+      listenAddress: endpoint.address, listenPort: UInt16(endpoint.port), threads: configuration.egress.threads ?? 0,
+      nameServers: configuration.egress.dnsServers.map { .init(address: $0.address, port: UInt16($0.port)) },
+      staticHosts: hosts, upstreamCAFiles: configuration.egress.upstreamCA, addresses: addresses, limits: limits)
+  }
+
+  func platformFacts() throws(PalanaError) -> PlatformFacts {
+    let endpoint = try gatewayEndpoint()
+    return PlatformFacts(gateway: endpoint.address, prefix: try subnet().prefix, proxyPort: endpoint.port)
+  }
+
+  func sandboxConfiguration(_ authority: CertificateAuthority) -> SandboxConfiguration {
+    var sandbox = SandboxConfiguration(
+      home: configuration.home, runtimeDirectory: "/run/\(configuration.networkPrefix)-\(shortHash(configuration.home))",
+      programs: tools.programs, caCertificate: authority.certificatePEM)
+    sandbox.cgroupParent = configuration.networkPrefix
+    return sandbox
+  }
+
+  func engineConfiguration(
+    _ tokens: ProxyTokens, _ projection: EgressProjection
+  ) throws(PalanaError) -> LocalEngineConfiguration {
+    let (base, prefix) = try subnet()
+    let store = self.store
+    let readable = ReadableSecrets(store: openBao.runtime)
+    let writer = AgentSecrets(store: openBao.control)
+    // The network's own address, the gateway's and the broadcast address belong to nobody.
+    let most = min(60_000, (1 << (32 - prefix)) - 2)
+    return LocalEngineConfiguration(
+      platform: try platformFacts(), agentsFolder: layout.agents, subnetBase: base, proxyToken: tokens.token(uid:),
+      readableSecrets: { owner, agent, names throws(PalanaError) in
+        try await readable.files(owner: owner, agent: agent, secrets: names)
+      },
+      allocate: { id throws(PalanaError) in try await store.allocateIndex(for: id, limit: most) },
+      release: { id throws(PalanaError) in try await store.releaseIndex(of: id) },
+      publish: { live throws(PalanaError) in try await projection.publish(live) },
+      purgeSecrets: { owner, agent throws(PalanaError) in try await writer.removeAll(owner: owner, agent: agent) })
+  }
+
+  func controlConfiguration() async throws(PalanaError) -> ControlConfiguration {
+    var tcp: ControlConfiguration.TCP?
+    if let listen = configuration.control.listen {
+      let file = configuration.control.tokenFile.isEmpty ? layout.controlToken : configuration.control.tokenFile
+      tcp = ControlConfiguration.TCP(
+        address: listen.address, port: listen.port, token: try await ControlToken.load(file),
+        identity: try UserIdentity("operator"))
+    }
+    return ControlConfiguration(
+      socket: ControlConfiguration.Socket(path: layout.controlSocket, group: try group()), tcp: tcp,
+      installation: configuration.networkPrefix, version: PalanaVersion.current)
+  }
+
+  private func group() throws(PalanaError) -> UInt32? {
+    let name = configuration.control.group
+    guard !name.isEmpty else { return nil }
+    guard let entry = unsafe getgrnam(name) else {
+      throw PalanaError(.invalid, "control.group: there is no group ‘\(name)’ on this machine", hint: "groupadd \(name)")
+    }
+    return unsafe entry.pointee.gr_gid
+  }
+
+  func loadGuardrails() async throws(PalanaError) -> [any Guardrail] {
+    guard configuration.opa.server.isEmpty else {
+      throw PalanaError(
+        .invalid, "opa.server: guardrails on an OPA server are not part of this version", hint: "use opa.bundles")
+    }
+    guard !configuration.opa.bundles.isEmpty else { return [] }
+    let library = try OPALibrary(path: tools.opaLibrary)
+    return [
+      try await RegoGuardrail.load(
+        library: library, options: RegoGuardrail.Options(paths: configuration.opa.bundles), logger: logger)
+    ]
+  }
+}
+
+extension RegoGuardrail: GuardrailShutdown {}
+
+/// The version of this build.
+package enum PalanaVersion {
+  package static let current = "0.1.0"
+}
+
+/// The bearer token of the TCP listener: what the file holds, or a new one in a file that only the daemon's user can read.
+enum ControlToken {
+  static func load(_ path: String) async throws(PalanaError) -> Redacted<String> {
+    let bytes: Redacted<[UInt8]>
+    do throws(PalanaError) {
+      bytes = try await SecretFile.read(path)
+    } catch {
+      guard error.code == .notFound else { throw error }
+      let token = RandomToken.hex(bytes: 32)
+      try await SecretFile.write(Redacted(Array(token.utf8)), to: path)
+      return Redacted(token)
+    }
+    return bytes.map { bytes in
+      String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
+    }
+  }
+}

@@ -1,0 +1,160 @@
+package import Logging
+import NIOPosix
+import PalanaAPI
+import PalanaAudit
+import PalanaControl
+import PalanaCore
+import PalanaEgress
+import PalanaLocal
+import PalanaPlan
+import PalanaPolicy
+import PalanaSecrets
+import PalanaStore
+import ServiceLifecycle
+import Synchronization
+
+/// What is built once the secret store answers: network, gateway, engine, control API. One service, so that it starts after its
+/// foundations and ends before them.
+struct LocalPlatform: Service {
+  let configuration: LocalConfiguration
+  let layout: HomeLayout
+  let tools: LocalTools
+  let store: SQLiteStore
+  let spool: AuditSpool
+  let auditLog: AuditLog
+  let openBao: OpenBaoSupervisor
+  let logger: Logger
+  let startedAt = WallClock.system.now()
+
+  func run() async throws {
+    let network = try AgentNetwork(configuration: try networkConfiguration(), folder: layout.netns, logger: logger)
+    // The firewall stands before anything else does, whatever an earlier daemon left.
+    _ = try await network.start()
+    try await openBao.ready()
+
+    let installation = InstallationSecrets(store: openBao.gateway)
+    let authority = try await InstallationKeys.certificateAuthority(installation)
+    let tokens = try await InstallationKeys.proxyTokens(installation)
+    let audit = spool.makeWriter(label: "daemon")
+    let values = CachingSecretSource(store: openBao.gateway)
+    let guardrails = try await loadGuardrails()
+    let book = PolicyBook(guardrails: guardrails, logger: logger)
+    let addresses = try addressPolicy()
+    let staticHosts = try staticHosts()
+
+    let spool = self.spool
+    let gateway = try EgressGateway(
+      configuration: try gatewayConfiguration(addresses, staticHosts), certificateAuthority: authority,
+      secrets: values, audit: { number in spool.makeWriter(label: "egress-\(number)") }, logger: logger)
+    let projection = EgressProjection(
+      store: store, book: book, proxyToken: tokens.token(uid:), apply: { await gateway.apply($0) }, logger: logger)
+    let runtime = SandboxRuntime(configuration: sandboxConfiguration(authority), logger: logger)
+    try await runtime.prepare()
+    let engine = LocalEngine(
+      configuration: try engineConfiguration(tokens, projection), store: store, runtime: runtime, network: network,
+      audit: audit, logger: logger)
+    let stopper = Stopper()
+    let control = try ControlService(
+      try await controlConfiguration(),
+      ControlDependencies(
+        store: store, engine: runtime,
+        planes: [
+          GatewayPlane(gateway: gateway, projection: projection), NetworkPlane(network), SecretsPlane(source: values),
+          engine,
+        ],
+        audit: audit, auditReader: AuditLogReader(log: auditLog),
+        secrets: StoredSecretWriter(secrets: AgentSecrets(store: openBao.control), store: store),
+        egressTester: EgressTesting(store: store, book: book, addresses: addresses, staticHosts: staticHosts).explain,
+        system: probe(gateway: gateway, network: network, guardrails: guardrails, stopper: stopper)),
+      logger: logger)
+
+    // What a kill holds stays refused from the first moment on.
+    values.revoke(try await killedAgents())
+    let recovering = EngineStart(engine: engine)
+    let ended = await runServices([values, gateway, projection, recovering, control], stopper: stopper)
+    if stopper.stopsAgents { try await engine.stopEverything() }
+    if stopper.stopsAgents { try await network.removeEverything() }
+    for guardrail in guardrails { await (guardrail as? GuardrailShutdown)?.close() }
+    try ended.get()
+  }
+
+  /// Runs the services until the platform is asked to end.
+  private func runServices(_ services: [any Service], stopper: Stopper) async -> Result<Void, any Error> {
+    let group = ServiceGroup(
+      configuration: .init(
+        services: services.map {
+          ServiceGroupConfiguration.ServiceConfiguration(
+            service: $0, successTerminationBehavior: .gracefullyShutdownGroup)
+        }, logger: logger))
+    return await withTaskGroup(of: Result<Void, any Error>?.self) { tasks in
+      tasks.addTask {
+        do {
+          try await group.run()
+          return .success(())
+        } catch {
+          return .failure(error)
+        }
+      }
+      tasks.addTask {
+        await stopper.wait()
+        await group.triggerGracefulShutdown()
+        return nil
+      }
+      var result: Result<Void, any Error> = .success(())
+      for await one in tasks {
+        guard let one else { continue }
+        result = one
+        stopper.stop(agents: stopper.stopsAgents)
+      }
+      return result
+    }
+  }
+
+  private func killedAgents() async throws(PalanaError) -> Set<AgentID> {
+    let orders = try await store.list(KillOrderSpec.self, owner: nil)
+    var killed: Set<AgentID> = []
+    for agent in try await store.list(AgentSpec.self, owner: nil) where orders.contains(where: { $0.spec.concerns(agent) }) {
+      if let owner = agent.spec.owner { killed.insert(AgentID(owner: owner, name: agent.metadata.name)) }
+    }
+    return killed
+  }
+}
+
+/// Recovers what an earlier daemon left, then keeps reconciling.
+private struct EngineStart: Service {
+  let engine: LocalEngine
+
+  func run() async throws {
+    try await engine.recover()
+    try await engine.run()
+  }
+}
+
+/// A guardrail that owns threads or connections.
+protocol GuardrailShutdown { func close() async }
+
+/// Says once that the platform is to end, and whether agents end with it.
+final class Stopper: Sendable {
+  private let state = Mutex(State())
+  private let stream: AsyncStream<Void>
+  private let continuation: AsyncStream<Void>.Continuation
+
+  private struct State {
+    var stopsAgents = false
+    var isStopped = false
+  }
+
+  init() { (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1)) }
+
+  var stopsAgents: Bool { state.withLock { $0.stopsAgents } }
+
+  func stop(agents: Bool) {
+    state.withLock { state in
+      state.isStopped = true
+      state.stopsAgents = state.stopsAgents || agents
+    }
+    continuation.finish()
+  }
+
+  func wait() async { for await _ in stream {} }
+}
