@@ -86,7 +86,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore",
       "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaControl", "CProcess", argumentParser, crypto, logging, nioCore, nioPosix,
-      serviceLifecycle, yams,
+      serviceLifecycle, unixSignals, yams,
     ]),
 ]
 
@@ -107,7 +107,7 @@ var targets: [Target] = [
   .target(name: "CProcess"),
   .target(name: "CResolve", linkerSettings: [.linkedLibrary("resolv")]),
   .executableTarget(name: "pcli", dependencies: ["PalanaCommands"], swiftSettings: settings),
-  .executableTarget(name: "palanad", dependencies: ["PalanaBootstrap"], swiftSettings: settings),
+  .executableTarget(name: "palanad", dependencies: ["PalanaBootstrap", argumentParser], swiftSettings: settings),
 ]
 for module in modules {
   targets.append(

@@ -1,4 +1,4 @@
-import PalanaAPI
+package import PalanaAPI
 package import PalanaCore
 package import PalanaPolicy
 package import PalanaStore

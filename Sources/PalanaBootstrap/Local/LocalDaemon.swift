@@ -7,6 +7,7 @@ import PalanaLocal
 import PalanaSecrets
 import PalanaStore
 import ServiceLifecycle
+import UnixSignals
 
 /// The daemon of one machine: everything that `palanad local` runs, in the order in which it starts and the reverse of which it ends.
 package struct LocalDaemon {
@@ -82,8 +83,9 @@ package struct LocalTools: Sendable {
   /// The folder of this program's binary.
   private static var ownFolder: String {
     var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = unsafe buffer.withUnsafeMutableBytes { bytes in
-      unsafe readlink("/proc/self/exe", bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+    let count: Int = unsafe buffer.withUnsafeMutableBytes { bytes in
+      guard let base = bytes.baseAddress else { return 0 }
+      return unsafe readlink("/proc/self/exe", base.assumingMemoryBound(to: CChar.self), bytes.count)
     }
     guard count > 0 else { return "." }
     let path = String(decoding: buffer.prefix(count), as: UTF8.self)

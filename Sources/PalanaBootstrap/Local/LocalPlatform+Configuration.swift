@@ -7,6 +7,7 @@ import PalanaOPA
 import PalanaPlan
 import PalanaPolicy
 import PalanaSecrets
+import PalanaStore
 
 /// From the configuration of the machine to those of its parts.
 extension LocalPlatform {

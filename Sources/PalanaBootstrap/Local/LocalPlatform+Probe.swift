@@ -1,9 +1,11 @@
+import PalanaAudit
 import PalanaControl
 import PalanaControlAPI
 import PalanaCore
 import PalanaEgress
 import PalanaLocal
 import PalanaOPA
+import PalanaPlan
 import PalanaPolicy
 import PalanaSecrets
 

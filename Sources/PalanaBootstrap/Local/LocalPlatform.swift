@@ -1,4 +1,4 @@
-package import Logging
+import Logging
 import NIOPosix
 import PalanaAPI
 import PalanaAudit
@@ -63,7 +63,7 @@ struct LocalPlatform: Service {
           engine,
         ],
         audit: audit, auditReader: AuditLogReader(log: auditLog),
-        secrets: StoredSecretWriter(secrets: AgentSecrets(store: openBao.control), store: store),
+        secrets: AgentSecrets(store: openBao.control),
         egressTester: EgressTesting(store: store, book: book, addresses: addresses, staticHosts: staticHosts).explain,
         system: probe(gateway: gateway, network: network, guardrails: guardrails, stopper: stopper)),
       logger: logger)
@@ -74,7 +74,7 @@ struct LocalPlatform: Service {
     let ended = await runServices([values, gateway, projection, recovering, control], stopper: stopper)
     if stopper.stopsAgents { try await engine.stopEverything() }
     if stopper.stopsAgents { try await network.removeEverything() }
-    for guardrail in guardrails { await (guardrail as? GuardrailShutdown)?.close() }
+    for guardrail in guardrails { await (guardrail as? any GuardrailShutdown)?.close() }
     try ended.get()
   }
 

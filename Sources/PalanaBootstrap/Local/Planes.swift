@@ -1,6 +1,6 @@
 package import PalanaCore
 package import PalanaEgress
-package import PalanaPlan
+import PalanaPlan
 package import PalanaSecrets
 
 /// The gateway as a plane of a kill: its open channels are closed; the refusal of new ones comes with the next picture of all agents.

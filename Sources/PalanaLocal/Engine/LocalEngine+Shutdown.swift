@@ -1,5 +1,5 @@
 import PalanaAPI
-import PalanaCore
+package import PalanaCore
 
 extension LocalEngine {
   /// Stops every sandbox at the end of the platform. What each agent wants stays as it is, so the next start brings them back.
