@@ -120,6 +120,10 @@ struct LocalPlatform: Service {
   }
 }
 
+extension LocalPlatform: CustomStringConvertible {
+  var description: String { "LocalPlatform" }
+}
+
 /// Recovers what an earlier daemon left, then keeps reconciling.
 private struct EngineStart: Service {
   let engine: LocalEngine
