@@ -73,7 +73,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "PalanaStore", "PalanaPlan",
       "PalanaControlAPI", crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, serviceLifecycle,
-    ]),
+    ], testUses: [asyncHTTPClient, nioFoundation, subprocess]),
   // Layer 4: what a person starts.
   Module(
     name: "PalanaCommands",

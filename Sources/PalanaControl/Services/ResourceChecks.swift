@@ -37,7 +37,6 @@ extension ResourceService {
     resource.spec.complete(from: nil)
     try check(resource.validate(), resource.spec.policyProblems())
     try await checkReferences(resource)
-    if let agent = resource as? Agent { try await checkIdentifier(agent) }
     return resource
   }
 
@@ -89,17 +88,6 @@ extension ResourceService {
         throw PalanaError(
           .invalid, "spec.template: there is no template ‘\(template.prefix(60))’",
           hint: known.isEmpty ? "" : "there are: \(known.joined(separator: ", "))")
-      }
-    }
-  }
-
-  /// Two agents whose names or owners differ must not share an identifier: sandboxes, secrets and addresses hang on it.
-  private func checkIdentifier(_ agent: Agent) async throws(PalanaError) {
-    let id = try agent.id()
-    for other in try await store.list(AgentSpec.self, owner: nil)
-    where (other.spec.owner, other.metadata.name) != (agent.spec.owner, agent.metadata.name) {
-      guard try other.id() != id else {
-        throw PalanaError(.conflict, "the name ‘\(agent.metadata.name)’ collides with another agent", hint: "choose another name")
       }
     }
   }

@@ -1,0 +1,106 @@
+import PalanaAPI
+import PalanaAudit
+import PalanaControlAPI
+import PalanaCore
+import PalanaStore
+
+/// One successful call of every operation, in an order in which each finds what it needs.
+enum OperationSamples {
+  struct Step: Sendable {
+    var operation: PalanaControlAPI.Operation
+    var parameters: [String: String] = [:]
+    var query: [(name: String, value: String)] = []
+    var body: String?
+    var bytes: [UInt8]?
+    var headers: [(String, String)] = []
+    var prepare: (@Sendable (ControlWorld) async throws -> Void)?
+
+    init(
+      _ operation: PalanaControlAPI.Operation, _ parameters: [String: String] = [:],
+      query: [(name: String, value: String)] = [], body: String? = nil, bytes: [UInt8]? = nil, headers: [(String, String)] = [],
+      prepare: (@Sendable (ControlWorld) async throws -> Void)? = nil
+    ) {
+      self.operation = operation
+      self.parameters = parameters
+      self.query = query
+      self.body = body
+      self.bytes = bytes
+      self.headers = headers
+      self.prepare = prepare
+    }
+  }
+
+  private static let demo = ["name": "demo"]
+  private static let secret = ["name": "demo", "secret": "GITHUB_PAT"]
+
+  private static func manifest(_ kind: String, _ name: String, _ spec: String) -> String {
+    #"{"apiVersion":"palana.dev/v1alpha1","kind":"\#(kind)","metadata":{"name":"\#(name)"},"spec":\#(spec)}"#
+  }
+
+  private static let template = manifest("AgentTemplate", "mine", #"{"image":"host","command":["sh"]}"#)
+  private static let policy = manifest("EgressPolicy", "base", #"{"rules":[{"host":"example.com"}]}"#)
+  private static let peering = manifest("PeeringRule", "chat", #"{"from":"demo","to":"other","ports":[8080]}"#)
+
+  static let all: [Step] =
+    [
+      Step(.health), Step(.openAPI), Step(.whoAmI), Step(.doctor),
+      Step(.createTemplate, body: template), Step(.listTemplates), Step(.getTemplate, ["name": "mine"]),
+      Step(.updateTemplate, ["name": "mine"], body: template),
+      Step(.createAgent, body: ControlWorld.agent("demo")), Step(.listAgents), Step(.getAgent, demo),
+      Step(.updateAgent, demo, body: ControlWorld.agent("demo", spec: #"{"env":{"A":"b"}}"#)),
+      Step(.apply, body: ControlWorld.agent("demo", spec: #"{"env":{"A":"c"}}"#)),
+      Step(.createPolicy, body: policy), Step(.listPolicies), Step(.getPolicy, ["name": "base"]),
+      Step(.updatePolicy, ["name": "base"], body: policy),
+      Step(.createAgent, body: ControlWorld.agent("other")),
+      Step(.createPeeringRule, body: peering), Step(.listPeeringRules), Step(.getPeeringRule, ["name": "chat"]),
+      Step(.updatePeeringRule, ["name": "chat"], body: peering), Step(.deletePeeringRule, ["name": "chat"]),
+      Step(.runAgent, demo, body: #"{"env":{"X":"y"}}"#), Step(.stopAgent, demo), Step(.resumeAgent, demo),
+      Step(.restartAgent, demo),
+      Step(
+        .waitForAgent, demo, query: [("phase", "Running"), ("phase", "Failed"), ("timeout", "20")],
+        prepare: { try await $0.setStatus("demo", of: .root, .running) }),
+      Step(.status), Step(.agentLogs, demo, query: [("tail", "10")]),
+      Step(.copyIntoAgent, demo, query: [("path", "/data")], body: "tar", headers: [("content-type", "application/x-tar")]),
+      Step(.copyFromAgent, demo, query: [("path", "/data")]),
+    ] + secrets + egress + last
+
+  private static let secrets: [Step] = [
+    Step(
+      .addSecret, demo,
+      body: #"{"name":"GITHUB_PAT","values":{"token":"s3cr3t-canary"},"hosts":["api.github.com"],"places":["basic"]}"#),
+    Step(.listSecrets, demo), Step(.rotateSecret, secret, body: #"{"values":{"token":"s3cr3t-canary-2"}}"#),
+    Step(.bindSecret, secret, body: #"{"hosts":["github.com:443"]}"#), Step(.listSecretBindings),
+    Step(
+      .getSecretBinding, ["name": "demo-github-pat-\(bindingDigits)"]), Step(.removeSecret, secret),
+  ]
+
+  /// SHA-256 over `demo`, NUL, `GITHUB_PAT`, first five bytes: the name must not change between versions.
+  private static let bindingDigits = "5fa62c9f25"
+
+  private static let egress: [Step] = [
+    Step(.addEgressRule, demo, body: #"{"id":"gh","host":"*.github.com","methods":["GET"]}"#),
+    Step(.listEgressRules, demo),
+    Step(.testEgress, demo, body: #"{"method":"GET","url":"https://api.github.com/repos"}"#),
+    Step(.removeEgressRule, ["name": "demo", "id": "gh"]),
+  ]
+
+  private static let last: [Step] = [
+    Step(
+      .execInAgent, demo, bytes: [1, 0, 0, 0, 14] + Array(#"{"command":[]}"#.utf8) + [3, 0, 0, 0, 0],
+      headers: [("content-type", "application/x-palana-exec")]),
+    Step(.kill, body: #"{"target":{"agent":"demo"},"reason":"drill"}"#), Step(.listKillOrders),
+    Step(
+      .getKillOrder, ["name": "kill-for-show"],
+      prepare: { world in
+        let _: KillOrder = try await world.store.create(
+          KillOrder(
+            metadata: ObjectMeta(name: try ResourceName("kill-for-show")),
+            spec: KillOrderSpec(
+              target: .template("none"), reason: "x", by: try UserIdentity("root"), at: Timestamp(seconds: 0))))
+      }), Step(.unkill, body: #"{"target":{"agent":"demo"},"reason":"over"}"#),
+    Step(
+      .audit, query: [("component", "kill")],
+      prepare: { try await $0.waitForAudit(AuditQuery(component: .kill)) }), Step(.verifyAudit), Step(.deletePolicy, ["name": "base"]), Step(.deleteTemplate, ["name": "mine"]),
+    Step(.deleteAgent, demo, query: [("purge", "true")]), Step(.shutdown, body: #"{"stopAgents":true}"#),
+  ]
+}
