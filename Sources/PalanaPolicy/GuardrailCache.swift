@@ -42,9 +42,10 @@ package final class GuardrailCache: Sendable {
     let now = clock.now()
     entries.withLock { entries in
       if entries.count >= limit, entries[request] == nil {
-        // Expired ones first; if none are, a full cache starts afresh: simple, bounded, and it costs one question each.
+        // Expired ones first. If that frees little, a full cache starts afresh: simple, bounded, it costs one question
+        // each, and a flood of different requests does not sweep the whole cache for every one of them.
         entries = entries.filter { now < $0.value.expires }
-        if entries.count >= limit { entries.removeAll(keepingCapacity: true) }
+        if entries.count > limit / 4 * 3 { entries.removeAll(keepingCapacity: true) }
       }
       entries[request] = Entry(versions: versions, answers: answers, expires: now + life)
     }
