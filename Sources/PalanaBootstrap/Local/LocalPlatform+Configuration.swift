@@ -134,16 +134,19 @@ extension LocalPlatform {
   }
 
   func loadGuardrails() async throws(PalanaError) -> [any Guardrail] {
-    guard configuration.opa.server.isEmpty else {
-      throw PalanaError(
-        .invalid, "opa.server: guardrails on an OPA server are not part of this version", hint: "use opa.bundles")
+    var guardrails: [any Guardrail] = []
+    if !configuration.opa.bundles.isEmpty {
+      let library = try OPALibrary(path: tools.opaLibrary)
+      guardrails.append(
+        try await RegoGuardrail.load(
+          library: library, options: RegoGuardrail.Options(paths: configuration.opa.bundles), logger: logger))
     }
-    guard !configuration.opa.bundles.isEmpty else { return [] }
-    let library = try OPALibrary(path: tools.opaLibrary)
-    return [
-      try await RegoGuardrail.load(
-        library: library, options: RegoGuardrail.Options(paths: configuration.opa.bundles), logger: logger)
-    ]
+    if !configuration.opa.server.isEmpty {
+      guardrails.append(
+        try OPAServerGuardrail(
+          server: configuration.opa.server, client: OPAServerGuardrail.makeClient(), logger: logger))
+    }
+    return guardrails
   }
 }
 
