@@ -7,7 +7,8 @@ import PalanaCore
 struct AgentCreate: PalanaCommand {
   static let configuration = CommandConfiguration(
     commandName: "create", abstract: "Create an agent without starting it.",
-    discussion: "Start it with ‘pcli run NAME’. Limits that are not given come from the template, then from the platform.")
+    discussion:
+      "Start it with ‘pcli run NAME’. Limits that are not given come from the template, then from the platform.")
 
   @OptionGroup(visibility: .hidden) var global: GlobalOptions
   @Argument(help: "The agent's name.") var name: String
@@ -19,7 +20,8 @@ struct AgentCreate: PalanaCommand {
       try await client.json(.createAgent, body: try .json(encoding: agent))
     }
     try await context.output.done("agent/\(name) created", created)
-    try await context.output.note("Start it with: pcli run \(name)" + (shape.template == nil ? " --template python" : ""))
+    try await context.output.note(
+      "Start it with: pcli run \(name)" + (shape.template == nil ? " --template python" : ""))
     return 0
   }
 

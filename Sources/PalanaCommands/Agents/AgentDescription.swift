@@ -27,7 +27,8 @@ struct AgentDescription {
     sections.add("Ports", spec.ports?.map { "\($0.name) \($0.port)\($0.browser == true ? " (browser)" : "")" })
     sections.add("Address", status?.address?.description)
     sections.add("Started", status?.startedAt.map { "\($0) (\(Age.text(since: $0, now: now)) ago)" })
-    sections.add("Restarts", status?.restarts.map { "\($0)" + (status?.oomKills.map { ", \($0) out of memory" } ?? "") })
+    sections.add(
+      "Restarts", status?.restarts.map { "\($0)" + (status?.oomKills.map { ", \($0) out of memory" } ?? "") })
     if let exit = status?.lastExit {
       sections.add("Last exit", AgentTable.lastExit(exit, now: now).text + (exit.message.map { ": \($0)" } ?? ""))
     }
@@ -60,7 +61,8 @@ struct AgentDescription {
   func secrets() async throws -> [String] {
     let list: SecretList = try await client.call(.listSecrets, ["name": name])
     return list.items.map { secret in
-      let hosts = secret.hosts.isEmpty ? (secret.access == .proxyOnly ? "unbound" : "") : secret.hosts.joined(separator: ", ")
+      let hosts =
+        secret.hosts.isEmpty ? (secret.access == .proxyOnly ? "unbound" : "") : secret.hosts.joined(separator: ", ")
       return "\(secret.name) (\(secret.access.rawValue))" + (hosts.isEmpty ? "" : " \(hosts)")
     }
   }

@@ -18,7 +18,9 @@ struct AgentExec: PalanaCommand {
   var command: [String] = []
 
   func validate() throws {
-    guard !command.isEmpty else { throw ValidationError("say what to run after ‘--’, for example: pcli exec \(name) -- ls /data") }
+    guard !command.isEmpty else {
+      throw ValidationError("say what to run after ‘--’, for example: pcli exec \(name) -- ls /data")
+    }
   }
 
   func execute(in context: CommandContext) async throws -> Int32 {
@@ -50,7 +52,9 @@ struct ExecOptions: ParsableArguments {
     if wantsTerminal {
       let size = TerminalMode.size(context.io.input.rawDescriptor) ?? (rows: 24, columns: 80)
       terminal = .init(rows: size.rows, columns: size.columns)
-      if let term = context.io.environment["TERM"] { variables = (variables ?? [:]).merging(["TERM": term]) { own, _ in own } }
+      if let term = context.io.environment["TERM"] {
+        variables = (variables ?? [:]).merging(["TERM": term]) { own, _ in own }
+      }
     }
     let start = ExecStart(command: command, terminal: terminal, env: variables, workingDirectory: directory)
     return try await context.withClient { client in

@@ -17,7 +17,9 @@ struct AgentRun: PalanaCommand {
   @OptionGroup var shape: AgentShape
   @Flag(help: "Wait until the agent's process has ended; exit with its code.") var wait = false
   @Flag(help: "Return at once instead of waiting until it runs.") var detach = false
-  @Argument(parsing: .postTerminator, help: ArgumentHelp("What to run instead of the template's command.", valueName: "command"))
+  @Argument(
+    parsing: .postTerminator, help: ArgumentHelp("What to run instead of the template's command.", valueName: "command")
+  )
   var command: [String] = []
 
   func validate() throws {
@@ -34,7 +36,8 @@ struct AgentRun: PalanaCommand {
     return try await context.withClient { client in
       if wait, request.restart == nil, try await !Self.exists(name, client) { request.restart = .never }
       let ready = request
-      let result = try await client.call(.runAgent, ["name": name], body: try .json(encoding: ready), as: RunResult.self)
+      let result = try await client.call(
+        .runAgent, ["name": name], body: try .json(encoding: ready), as: RunResult.self)
       let settling = AgentSettling(client: client, output: context.output)
       if wait { return try await settling.exit(of: result.agent, after: result.at) }
       guard !detach else {

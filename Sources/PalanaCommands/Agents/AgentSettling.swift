@@ -77,7 +77,8 @@ struct AgentSettling: Sendable {
           throw PalanaError(.failed, "agent/\(name) cannot start", hint: exit.message ?? "")
         }
         guard let code = result.exitCode ?? result.lastExit?.code else {
-          throw PalanaError(.failed, "agent/\(name) ended, but its exit code is not known", hint: "see pcli describe \(name)")
+          throw PalanaError(
+            .failed, "agent/\(name) ended, but its exit code is not known", hint: "see pcli describe \(name)")
         }
         return Int32(clamping: code)
       }

@@ -61,7 +61,8 @@ struct AuditVerify: PalanaCommand {
       parts[1].utf8.allSatisfy({ (48...57).contains($0) || (97...102).contains($0) })
     else {
       throw PalanaError(
-        .invalid, "‘--head \(text.prefix(80))’ is not SEQ:HASH", hint: "it is what an earlier ‘pcli audit verify’ printed")
+        .invalid, "‘--head \(text.prefix(80))’ is not SEQ:HASH",
+        hint: "it is what an earlier ‘pcli audit verify’ printed")
     }
     return .init(seq: seq, hash: parts[1])
   }

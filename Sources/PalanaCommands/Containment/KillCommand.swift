@@ -40,7 +40,8 @@ struct KillCall {
     try await context.output.result(report) { [Self.table(report)] }
     if report.agents.isEmpty {
       try await context.output.note(
-        operation == .kill ? "No agent matches now; the order holds for those to come." : "No agent was cut off by this.")
+        operation == .kill
+          ? "No agent matches now; the order holds for those to come." : "No agent was cut off by this.")
     } else {
       try await context.output.note(Self.sentence(report, verb: verb))
     }
@@ -64,7 +65,8 @@ struct KillCall {
         + (failed ? [.init("\(plane.attempts)"), plane.error.map { .init($0, .bad) } ?? .init("done", .good)] : [])
     }
     table.rows.append(
-      [.init("total"), .init(Age.decimal(report.totalMilliseconds))] + (failed ? [.init(""), .init("incomplete", .bad)] : []))
+      [.init("total"), .init(Age.decimal(report.totalMilliseconds))]
+        + (failed ? [.init(""), .init("incomplete", .bad)] : []))
     return table
   }
 }

@@ -35,7 +35,8 @@ struct EgressRuleListing: PalanaCommand {
           return .init(values.joined(separator: ","))
         }
         return [
-          .init(rule.id), .init((rule.action ?? .allow).rawValue, rule.action == .deny ? .bad : .good), .init(rule.host),
+          .init(rule.id), .init((rule.action ?? .allow).rawValue, rule.action == .deny ? .bad : .good),
+          .init(rule.host),
           joined(rule.ports?.map(String.init), none: "443,80"), joined(rule.methods, none: "any"),
           joined(rule.paths, none: "any"), joined(rule.schemes, none: "any"), .init(entry.source),
         ]

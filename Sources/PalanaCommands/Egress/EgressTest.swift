@@ -42,7 +42,9 @@ struct EgressTest: PalanaCommand {
     if let host = answer["host"]?.string { add("destination", host + (answer["port"]?.int.map { ":\($0)" } ?? "")) }
     add("policy", answer["policyVersion"]?.string)
     for step in answer["steps"]?.array ?? [] {
-      let parts = [step["decision"]?.string, step["rule"]?.string, step["explanation"]?.string ?? step["message"]?.string]
+      let parts = [
+        step["decision"]?.string, step["rule"]?.string, step["explanation"]?.string ?? step["message"]?.string,
+      ]
       add(step["layer"]?.string ?? step["name"]?.string ?? "step", parts.compactMap { $0 }.joined(separator: "  "))
     }
     add("why", answer["explanation"]?.string)

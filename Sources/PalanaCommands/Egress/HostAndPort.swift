@@ -9,7 +9,9 @@ struct HostAndPort: Hashable, Sendable {
   /// - Throws: ``PalanaError`` with code `invalid`.
   init(_ text: String) throws(PalanaError) {
     func fail(_ why: String) -> PalanaError {
-      PalanaError(.invalid, "‘\(text.prefix(120))’ is not HOST[:PORT]: \(why)", hint: "for example api.github.com or api.github.com:8443")
+      PalanaError(
+        .invalid, "‘\(text.prefix(120))’ is not HOST[:PORT]: \(why)",
+        hint: "for example api.github.com or api.github.com:8443")
     }
     if text.contains("/") { throw fail("no scheme and no path here") }
     var rest = text[...]
@@ -27,7 +29,8 @@ struct HostAndPort: Hashable, Sendable {
     }
     guard !host.isEmpty else { throw fail("there is no host") }
     guard !rest.isEmpty else { return }
-    guard rest.first == ":", let number = Int(rest.dropFirst()), (1...65_535).contains(number), rest.dropFirst().first != "+"
+    guard rest.first == ":", let number = Int(rest.dropFirst()), (1...65_535).contains(number),
+      rest.dropFirst().first != "+"
     else { throw fail("a port is 1 to 65535") }
     port = number
   }

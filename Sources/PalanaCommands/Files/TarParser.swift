@@ -93,7 +93,8 @@ struct TarParser {
         throw PalanaError(.failed, "the tar stream has an extended header of \(fields.size) bytes")
       }
       let size = Int(fields.size)
-      state = size == 0 ? .header : .extended(flag: fields.flag, remaining: size, padding: TarHeader.padding(fields.size))
+      state =
+        size == 0 ? .header : .extended(flag: fields.flag, remaining: size, padding: TarHeader.padding(fields.size))
       return nil
     }
     let extended = next
@@ -135,7 +136,9 @@ struct TarParser {
         length <= rest.count
       else { throw damaged() }
       let record = rest[(space + 1)..<(rest.startIndex + length)]
-      guard record.last == UInt8(ascii: "\n"), let equals = record.firstIndex(of: UInt8(ascii: "=")) else { throw damaged() }
+      guard record.last == UInt8(ascii: "\n"), let equals = record.firstIndex(of: UInt8(ascii: "=")) else {
+        throw damaged()
+      }
       let key = String(decoding: record[..<equals], as: UTF8.self)
       let value = try Self.text(record[(equals + 1)...].dropLast())
       switch key {

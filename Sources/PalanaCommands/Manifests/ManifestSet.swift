@@ -98,7 +98,9 @@ struct ManifestSet: Sendable {
     guard case .object(var object) = value else { return value }
     object["status"] = nil
     if case .object(var metadata)? = object["metadata"] {
-      for name in ["uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"] { metadata[name] = nil }
+      for name in ["uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"] {
+        metadata[name] = nil
+      }
       object["metadata"] = .object(metadata)
     }
     return .object(object)

@@ -1,6 +1,6 @@
 import ArgumentParser
-import PalanaCore
 import PalanaControlAPI
+import PalanaCore
 
 /// Turns whatever ended a command into words on standard error and an exit code.
 struct ErrorReport {
@@ -43,7 +43,8 @@ struct ErrorReport {
     } else {
       let colour = io.errorIsTerminal && (io.environment["NO_COLOR"] ?? "").isEmpty && !arguments.contains("--no-color")
       let label = colour ? "\u{1b}[31mError:\u{1b}[0m" : "Error:"
-      text = "\(label) \(TerminalText.safe(error.message))" + (error.hint.isEmpty ? "" : "\n" + Self.indented(error.hint))
+      text =
+        "\(label) \(TerminalText.safe(error.message))" + (error.hint.isEmpty ? "" : "\n" + Self.indented(error.hint))
     }
     // Nothing better can be done about a standard error that cannot be written to.
     try? await io.error.write(text + "\n")

@@ -36,7 +36,10 @@ enum JSONText {
     case .number(let number): text += number.description
     case .string(let string): quote(string, into: &text)
     case .array(let elements):
-      guard !elements.isEmpty else { return text += "[]" }
+      guard !elements.isEmpty else {
+        text += "[]"
+        return
+      }
       text += "["
       for (index, element) in elements.enumerated() {
         text += (index == 0 ? "" : ",") + newline
@@ -44,7 +47,10 @@ enum JSONText {
       }
       text += end + "]"
     case .object(let object):
-      guard !object.isEmpty else { return text += "{}" }
+      guard !object.isEmpty else {
+        text += "{}"
+        return
+      }
       text += "{"
       for (index, key) in object.keys.sorted().enumerated() {
         text += (index == 0 ? "" : ",") + newline

@@ -41,7 +41,7 @@ struct Progress: Sendable {
         let frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
         var index = 0
         while true {
-          let title = TerminalText.safe(await state.title)
+          let title = TerminalText.safe(await state.show())
           let elapsed = Age.text(ContinuousClock.now - started)
           try await output.io.error.write("\r\u{1b}[2K\(frames[index % frames.count]) \(title) \(elapsed)")
           index += 1
@@ -65,13 +65,23 @@ struct Progress: Sendable {
 
   private func clear<Value>(group: inout ThrowingTaskGroup<Value, any Error>) async throws {
     while await group.nextResult() != nil {}
+    guard await state.wasShown else { return }
     try await output.io.error.write("\r\u{1b}[2K")
   }
 }
 
 /// The present title.
 private actor ProgressState {
-  private(set) var title: String
+  private var title: String
+  private(set) var wasShown = false
+
   init(_ title: String) { self.title = title }
+
   func set(_ title: String) { self.title = title }
+
+  /// The title, which is about to be seen.
+  func show() -> String {
+    wasShown = true
+    return title
+  }
 }

@@ -32,7 +32,8 @@ struct UnknownCommand {
       guard group.configuration.defaultSubcommand == nil, word != "help" else { return nil }
       self.word = word
       parent = path
-      similar = children.map { (Self.name($0), Self.distance(Self.name($0), word)) }
+      similar =
+        children.map { (Self.name($0), Self.distance(Self.name($0), word)) }
         .filter { $0.1 <= max(1, word.count / 3) }.min { $0.1 < $1.1 }?.0
       return
     }

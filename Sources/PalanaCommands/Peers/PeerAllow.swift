@@ -28,11 +28,13 @@ struct PeerAllow: PalanaCommand {
       do {
         var rule: PeeringRule = try await client.call(.getPeeringRule, ["name": name])
         guard rule.spec.from == from, rule.spec.to == to else {
-          throw PalanaError(.conflict, "peeringrule/\(name) is about other agents", hint: "remove it, or use pcli apply")
+          throw PalanaError(
+            .conflict, "peeringrule/\(name) is about other agents", hint: "remove it, or use pcli apply")
         }
         rule.spec.ports = Set(rule.spec.ports + wanted).sorted()
         rule.status = nil
-        return try await client.call(.updatePeeringRule, ["name": name], body: try .json(encoding: rule), as: PeeringRule.self)
+        return try await client.call(
+          .updatePeeringRule, ["name": name], body: try .json(encoding: rule), as: PeeringRule.self)
       } catch let error as PalanaError where error.code == .notFound {
         let rule = PeeringRule(
           metadata: ObjectMeta(name: try ResourceName(name)),

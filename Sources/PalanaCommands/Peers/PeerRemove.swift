@@ -28,7 +28,8 @@ struct PeerRemove: PalanaCommand {
         rule.spec.ports.removeAll { gone.contains($0) }
         rule.status = nil
         if !rule.spec.ports.isEmpty {
-          return try await client.call(.updatePeeringRule, ["name": name], body: try .json(encoding: rule), as: PeeringRule.self)
+          return try await client.call(
+            .updatePeeringRule, ["name": name], body: try .json(encoding: rule), as: PeeringRule.self)
         }
       }
       _ = try await client.bytes(.deletePeeringRule, ["name": name])

@@ -13,7 +13,8 @@ enum DaemonLocation {
   static func find(_ environment: [String: String]) throws(PalanaError) -> String {
     if let path = environment["PALANAD"], !path.isEmpty {
       guard isProgram(path) else {
-        throw PalanaError(.notFound, "PALANAD names ‘\(path)’, which is no program", hint: "correct it, or unset PALANAD")
+        throw PalanaError(
+          .notFound, "PALANAD names ‘\(path)’, which is no program", hint: "correct it, or unset PALANAD")
       }
       return LocalFile.absolute(path)
     }

@@ -43,7 +43,7 @@ struct DaemonStarter {
       &attributes, Int16(Self.newSession | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
 
     var words: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
-    defer { for unsafe word in unsafe words { unsafe free(word) } }
+    defer { for index in unsafe words.indices { unsafe free(words[index]) } }
     var child = pid_t()
     let number = unsafe posix_spawn(&child, program, &actions, &attributes, &words, environ)
     guard number == 0 else { throw LocalFile.error(program, number) }
@@ -62,7 +62,7 @@ struct DaemonStarter {
   /// - Throws: ``PalanaError``; it does not return otherwise.
   func replace() throws {
     var words: [UnsafeMutablePointer<CChar>?] = unsafe ([program] + arguments).map { unsafe strdup($0) } + [nil]
-    defer { for unsafe word in unsafe words { unsafe free(word) } }
+    defer { for index in unsafe words.indices { unsafe free(words[index]) } }
     unsafe execv(program, &words)
     throw LocalFile.error(program, errno)
   }

@@ -28,7 +28,8 @@ struct DoctorCommand: PalanaCommand {
     let colour = context.output.colourOutput
     let quiet = context.output.quiet
     try await context.output.result(
-      try JSONText.value(of: report), lines: { Self.lines(quiet ? checks.filter { $0.state != .ok } : checks, colour: colour) })
+      try JSONText.value(of: report),
+      lines: { Self.lines(quiet ? checks.filter { $0.state != .ok } : checks, colour: colour) })
     return checks.contains { $0.state == .fail } ? PalanaError.Code.failed.exitCode : 0
   }
 
@@ -58,7 +59,8 @@ struct DoctorCommand: PalanaCommand {
         case .fail: ("FAIL", .bad)
         }
       let code = colour ? Table.code(tone) : nil
-      let state = code.map { $0 + word + "\u{1b}[0m" + String(repeating: " ", count: 6 - word.count) } ?? word.padding(to: 6)
+      let state =
+        code.map { $0 + word + "\u{1b}[0m" + String(repeating: " ", count: 6 - word.count) } ?? word.padding(to: 6)
       let line = state + TerminalText.safe(check.name).padding(to: width) + TerminalText.safe(check.message)
       return check.hint.isEmpty ? [line] : [line, "      " + "".padding(to: width) + TerminalText.safe(check.hint)]
     }

@@ -21,7 +21,9 @@ struct DownCommand: PalanaCommand {
       _ = try await context.withClient { client in
         try await client.call(.shutdown, body: try .json(encoding: request), as: ShutdownResult.self)
       }
-    } catch let error as PalanaError where error.code == .unreachable && global.server == nil && probe.isLocked() != true {
+    } catch let error as PalanaError
+      where error.code == .unreachable && global.server == nil && probe.isLocked() != true
+    {
       try await context.output.done("The platform is not running.", ShutdownResult(accepted: false))
       return 0
     }

@@ -17,8 +17,12 @@ enum LogTail {
     lseek(descriptor, max(Int(offset), end - 65_536), SEEK_SET)
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
-    while bytes.count < 131_072, let count = try? LocalFile.read(descriptor, into: &buffer, path) { bytes += buffer[..<count] }
-    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(count).map { TerminalText.safe(String($0)) }
+    while bytes.count < 131_072, let count = try? LocalFile.read(descriptor, into: &buffer, path) {
+      bytes += buffer[..<count]
+    }
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(count).map {
+      TerminalText.safe(String($0))
+    }
   }
 
   /// The size of a file; 0 when there is none.

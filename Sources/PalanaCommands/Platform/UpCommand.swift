@@ -69,7 +69,8 @@ struct UpCommand: PalanaCommand {
     func failure(_ sentence: String) -> PalanaError {
       let lines = LogTail.lines(starter.log, after: logStart)
       return PalanaError(
-        .failed, sentence, hint: (["the last lines of \(starter.log):"] + lines.map { "  " + $0 }).joined(separator: "\n"))
+        .failed, sentence,
+        hint: (["the last lines of \(starter.log):"] + lines.map { "  " + $0 }).joined(separator: "\n"))
     }
     let end = ContinuousClock.now + limit
     var unready: [String] = []

@@ -26,7 +26,6 @@ struct SecretAdd: PalanaCommand {
     if agentReadable, !binding.hosts.isEmpty || !binding.places.isEmpty || placeholder != nil {
       throw ValidationError("--host, --in and --placeholder are for proxy-only secrets")
     }
-    _ = try SecretValues(values)
   }
 
   func execute(in context: CommandContext) async throws -> Int32 {

@@ -12,8 +12,6 @@ struct SecretRotate: PalanaCommand {
   @Argument(help: "The secret's name.") var name: String
   @Argument(help: ArgumentHelp("KEY=VALUE, KEY=@FILE, KEY=- or KEY.", valueName: "key=value")) var values: [String]
 
-  func validate() throws { _ = try SecretValues(values) }
-
   func execute(in context: CommandContext) async throws -> Int32 {
     let agent = try ResourceName(agent).text
     let sources = try SecretValues(values)

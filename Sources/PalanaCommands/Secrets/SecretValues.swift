@@ -100,9 +100,10 @@ struct SecretPrompt {
   /// - Throws: ``PalanaError`` with code `invalid` without a terminal.
   func ask(_ key: String) async throws -> [UInt8] {
     guard io.inputIsTerminal else {
+      // Not by its name: it may be a value that was given without its key.
       throw PalanaError(
-        .invalid, "\(key) has no value, and there is no terminal to ask on",
-        hint: "write \(key)=@FILE, or \(key)=- to read standard input")
+        .invalid, "a key has no value, and there is no terminal to ask on",
+        hint: "write KEY=@FILE, or KEY=- to read standard input")
     }
     try await io.error.write("\(key): ")
     let line = try await TerminalMode.silent(io.input.rawDescriptor) {

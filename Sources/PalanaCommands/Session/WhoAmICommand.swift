@@ -12,7 +12,8 @@ struct WhoAmICommand: PalanaCommand {
   func execute(in context: CommandContext) async throws -> Int32 {
     let who = try await context.withClient { client in try await client.call(.whoAmI, as: WhoAmI.self) }
     let value = try JSONText.value(of: who)
-    try await context.output.result(value, lines: { context.output.quiet ? [TerminalText.safe(who.user.raw)] : Self.lines(who) })
+    try await context.output.result(
+      value, lines: { context.output.quiet ? [TerminalText.safe(who.user.raw)] : Self.lines(who) })
     return 0
   }
 

@@ -17,7 +17,8 @@ enum Waiting {
       if try await condition() { return }
       guard ContinuousClock.now < end else {
         throw PalanaError(
-          .failed, "after \(Age.text(limit)) it is still not so that \(what)", hint: "see pcli status and pcli describe")
+          .failed, "after \(Age.text(limit)) it is still not so that \(what)", hint: "see pcli status and pcli describe"
+        )
       }
       try await Task.sleep(for: pause)
       pause = min(pause * 3 / 2, .milliseconds(250))
