@@ -64,7 +64,7 @@ package final class OpenBaoSupervisor: Service {
   /// Returns when the store answers requests. Call it while ``run()`` runs.
   ///
   /// - Throws: ``PalanaError`` with code `failed` that says why it cannot be started.
-  package func ready() async throws(PalanaError) { try await board.waitUntilReady() }
+  package func ready() async throws(PalanaError) { try await board.wait(for: .readyOrFailed) }
 
   /// Runs until graceful shutdown; then the server is stopped, at last.
   ///
@@ -92,7 +92,7 @@ package final class OpenBaoSupervisor: Service {
       for session in sessions {
         group.addTask {
           // Asked before the store is ready it would only fail and wait longer than needed.
-          try await self.board.waitUntilReady()
+          guard (try? await self.board.wait(for: .ready)) != nil else { return }
           try await session.run()
         }
       }
@@ -134,6 +134,8 @@ package final class OpenBaoSupervisor: Service {
         let end = try await process.run { number in
           self.pid.withLock { $0 = number }
           try await self.bringUp(setup)
+          // Said again: a program that was being replaced by the next one at the first time could have missed it.
+          ServerProcess.forbidDumps(of: number)
           wasReady.withLock { $0 = true }
           try await self.watch()
         }

@@ -24,8 +24,9 @@ extension VaultServer {
       var standby: Bool
       var version: String
     }
-    // The status tells the state as well, each in a number of its own; the body says it in words.
     let answer = try await send(.GET, "sys/health", attempts: retrying ? nil : 1)
+    // Active, standby (three kinds), not initialised, sealed: each has a status of its own, and the body says it in words.
+    if ![200, 429, 472, 473, 501, 503].contains(answer.status) { try VaultStatus.check(answer) }
     let content = try VaultJSON.decode(Content.self, from: answer.body)
     return VaultHealth(
       isInitialized: content.initialized, isSealed: content.sealed, isStandby: content.standby, version: content.version

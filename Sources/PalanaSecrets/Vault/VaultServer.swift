@@ -75,7 +75,7 @@ package final class VaultServer: Service {
   ) async throws(PalanaError) -> Answer {
     var request = HTTPClientRequest(url: "\(address.base)/v1/\(path)")
     request.method = method
-    // A Unix socket has no name of its own, and the server wants one.
+    // A socket has no name that the client could put there by itself, and HTTP/1.1 requires one.
     if case .socket = address.form { request.headers.add(name: "Host", value: "localhost") }
     request.headers.add(name: "X-Vault-Request", value: "true")
     if let token { request.headers.add(name: "X-Vault-Token", value: token.reveal()) }

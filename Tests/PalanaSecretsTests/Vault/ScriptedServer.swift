@@ -31,12 +31,13 @@ final class ScriptedServer: Sendable {
   var requests: [Request] { seen.withLock { $0 } }
 
   static func with<Value>(
-    script: @escaping Script, body: (ScriptedServer, VaultServer) async throws -> Value
+    timeout: Duration = .seconds(20), script: @escaping Script,
+    body: (ScriptedServer, VaultServer) async throws -> Value
   ) async throws -> Value {
     let path = "/tmp/secrets-test-\(RandomToken.hex(bytes: 6)).sock"
     let server = try await ScriptedServer(path, script)
     let client = try VaultServer(
-      address: .socket(path), limits: VaultLimits(timeout: .milliseconds(300), connectTimeout: .milliseconds(300)))
+      address: .socket(path), limits: VaultLimits(timeout: timeout))
     let result: Result<Value, any Error>
     do { result = .success(try await body(server, client)) } catch { result = .failure(error) }
     await client.close()
@@ -88,6 +89,11 @@ final class ScriptedServer: Sendable {
       let request = Request(
         method: head.method.rawValue, path: head.uri, token: head.headers.first(name: "x-vault-token"),
         body: String(buffer: body))
+      // As every real server does (RFC 9112 §3.2).
+      guard head.headers["host"].count == 1 else {
+        context.close(promise: nil)
+        return
+      }
       switch script(request) {
       case .silence: return
       case .hangUp: context.close(promise: nil)

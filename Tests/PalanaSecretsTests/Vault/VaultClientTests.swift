@@ -75,7 +75,7 @@ import Testing
   @Test func readsAreTriedAgainAndWritesAreNot() async throws {
     for reply in [ScriptedServer.Reply.silence, .hangUp] {
       try await ScriptedServer.with(
-        script: { _ in reply },
+        timeout: .seconds(1), script: { _ in reply },
         body: { server, vault in
           let client = VaultClient(server: vault, tokens: .none)
           let path = try Self.path()
@@ -156,7 +156,8 @@ import Testing
       script: { logins.reply($0) },
       body: { _, vault in
         let session = VaultSession(
-          server: vault, credential: .appRole(file: file), clock: clock, logger: Logger(label: "test"))
+          server: vault, credential: .appRole(file: file), clock: clock,
+          logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         try await body(session, VaultClient(server: vault, tokens: .session(session)), logins)
       })
     try await SecretFile.remove(file)
