@@ -64,6 +64,9 @@ package final class OPAServerGuardrail: Guardrail {
       eventLoopGroupProvider: .singleton, configuration: HTTPClient.Configuration(redirectConfiguration: .disallow))
   }
 
+  /// Shuts the client down. Call it once, in the end.
+  package func close() async { try? await client.shutdown() }
+
   package func evaluate(_ request: EgressRequest) async -> GuardrailAnswer {
     guard let input = GuardrailInput(request), let body = try? JSONEncoder().encode(Question(input: input)) else {
       return .unavailable("the request lacks what guardrails are asked about")

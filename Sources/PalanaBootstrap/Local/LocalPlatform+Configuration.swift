@@ -151,6 +151,7 @@ extension LocalPlatform {
 }
 
 extension RegoGuardrail: GuardrailShutdown {}
+extension OPAServerGuardrail: GuardrailShutdown {}
 
 /// The version of this build.
 package enum PalanaVersion {
