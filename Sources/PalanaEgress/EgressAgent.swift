@@ -18,6 +18,8 @@ package final class EgressAgent: Sendable {
   package let isKilled: Bool
   /// Open connections; nil: the gateway's own limit.
   package let connectionLimit: Int?
+  /// Finds the placeholders; an index is one of ``bindings``.
+  let scanner: PlaceholderScanner
 
   package init(
     subject: PolicySubject, source: IPAddress, proxyToken: Redacted<String>, decisions: DecisionCore,
@@ -30,6 +32,7 @@ package final class EgressAgent: Sendable {
     self.bindings = bindings
     self.isKilled = isKilled
     self.connectionLimit = connectionLimit
+    scanner = PlaceholderScanner(bindings.map(\.placeholder))
   }
 
   package var id: AgentID { subject.id }

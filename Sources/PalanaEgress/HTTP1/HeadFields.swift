@@ -58,6 +58,23 @@ struct HeadFields {
     FieldName.equal(bytes.readableBytesUInt8Span.extracting(range.range), lower)
   }
 
+  /// A copy of some bytes of the head.
+  func array(_ range: ByteRange) -> [UInt8] {
+    bytes.getBytes(at: bytes.readerIndex + Int(range.start), length: range.count) ?? []
+  }
+
+  /// Whether the bytes are exactly `other`.
+  func isExactly(_ range: ByteRange, _ other: [UInt8]) -> Bool {
+    guard range.count == other.count else { return false }
+    let span = bytes.readableBytesUInt8Span
+    var index = Int(range.start)
+    for byte in other {
+      if span[index] != byte { return false }
+      index += 1
+    }
+    return true
+  }
+
   /// The only field of this name; nil when there is none.
   /// - Throws: ``HeadError`` when there are several: each hop would choose its own.
   func single(_ known: FieldName, _ problem: StaticText) throws(HeadError) -> HeadField? {

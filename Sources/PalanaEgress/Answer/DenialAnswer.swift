@@ -1,0 +1,54 @@
+import NIOCore
+import PalanaPolicy
+
+/// The answer to a request that did not pass: `{"error","reason","host","request_id","hint"}`.
+enum DenialAnswer {
+  static func write(_ refusal: Refusal, exchange: Exchange, closes: Bool, into buffer: inout ByteBuffer) {
+    let status = refusal.reason.status
+    var body = ByteBuffer()
+    body.writeString("{\"error\":\"\(status >= 500 ? "egress_unavailable" : "egress_denied")\",\"reason\":\"")
+    body.writeString(refusal.reason.rawValue)
+    body.writeString("\",\"host\":\"")
+    writeEscaped(exchange.authority?.host.description ?? "", into: &body)
+    body.writeString("\",\"request_id\":\"\(exchange.id)\",\"hint\":\"")
+    writeEscaped(refusal.explanation, into: &body)
+    body.writeString("\"}\n")
+    buffer.writeString("HTTP/1.1 \(status) \(phrase(status))\r\ncontent-type: application/json\r\ncontent-length: ")
+    buffer.writeString("\(body.readableBytes)\r\ncache-control: no-store\r\n")
+    if status == 407 { buffer.writeStaticString("proxy-authenticate: Basic realm=\"palana\"\r\n") }
+    if closes { buffer.writeStaticString("connection: close\r\n") }
+    buffer.writeStaticString("\r\n")
+    if !exchange.isHeadRequest { buffer.writeBuffer(&body) }
+  }
+
+  /// JSON string contents (RFC 8259 §7).
+  private static func writeEscaped(_ text: String, into buffer: inout ByteBuffer) {
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+        buffer.writeInteger(UInt8(ascii: "\\"))
+        buffer.writeInteger(byte)
+      case 0..<0x20, 0x7f:
+        buffer.writeStaticString("\\u00")
+        buffer.writeInteger(byte >> 4 < 10 ? 48 + byte >> 4 : 87 + byte >> 4)
+        buffer.writeInteger(byte & 15 < 10 ? 48 + byte & 15 : 87 + byte & 15)
+      default: buffer.writeInteger(byte)
+      }
+    }
+  }
+
+  private static func phrase(_ status: Int) -> String {
+    switch status {
+    case 400: "Bad Request"
+    case 403: "Forbidden"
+    case 407: "Proxy Authentication Required"
+    case 408: "Request Timeout"
+    case 429: "Too Many Requests"
+    case 431: "Request Header Fields Too Large"
+    case 502: "Bad Gateway"
+    case 503: "Service Unavailable"
+    case 504: "Gateway Timeout"
+    default: "Refused"
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import NIOCore
+import PalanaAudit
+import PalanaCore
+import PalanaPolicy
+
+/// One request of an agent, from its first byte to its one audit event. It knows nothing of the protocol that it came by.
+final class Exchange {
+  let id: String
+  let time: Timestamp
+  let started: NIODeadline
+  let agent: EgressAgent
+
+  // What is known of the request; filled in as it is read.
+  var action = "request"
+  var scheme: EgressRequest.Scheme?
+  var authority: Authority?
+  var method: String?
+  var path: String?
+  var proto = "http/1.1"
+
+  /// The question that was asked of the policy, kept to be asked again when the policy changes.
+  var question: EgressRequest?
+  var decision: EgressDecision?
+  /// Until it has been sent on.
+  var head: RequestHead?
+  var target: RequestTarget?
+  var injection = InjectionPlan()
+  var body = BodyDecoder(.none, overheadLimit: 0)
+  var isChunkedUpstream = false
+  var isConnect = false
+  var isUpgrade = false
+  var hasBody = false
+  var isHeadRequest = false
+  var keepsAlive = true
+  var minorVersion: UInt8 = 1
+  /// The head as it was sent, while it may be sent once more on another connection.
+  var retry: ByteBuffer?
+  /// Whether any byte of it went to an upstream.
+  var wentUpstream = false
+  var responseStarted = false
+  /// Whether the response goes to the agent in chunks.
+  var isChunkedToClient = false
+  var scrubber: ResponseScrubber?
+
+  var status: Int?
+  var bytesSent: Int64 = 0
+  var bytesReceived: Int64 = 0
+  var severity = AuditEvent.Severity.normal
+  var isRecorded = false
+
+  init(id: String, time: Timestamp, started: NIODeadline, agent: EgressAgent) {
+    self.id = id
+    self.time = time
+    self.started = started
+    self.agent = agent
+  }
+
+  /// The longest path that is written down, in bytes.
+  private static let longestPath = 4096
+
+  /// The event of this request.
+  func event(
+    _ verdict: AuditEvent.Decision, reason: String?, source: AuditEvent.Source, details: [String: String] = [:]
+  ) -> AuditEvent {
+    let elapsed = NIODeadline.now() - started
+    return AuditEvent(
+      time: time, component: .egress, action: action, decision: verdict, severity: severity, reason: reason,
+      rule: decision?.rule, policyVersion: decision?.policyVersion,
+      agent: AuditEvent.AgentRef(id: agent.subject.id, name: agent.subject.name.text, owner: agent.subject.owner),
+      source: source,
+      request: AuditEvent.Request(
+        id: id, method: method, scheme: scheme?.rawValue, host: authority?.host.description,
+        port: authority.map { Int($0.port) }, path: path.map(Self.bounded), protocol: proto),
+      response: status.map { AuditEvent.Response(status: $0, bytes: bytesReceived) },
+      bytesSent: bytesSent, durationMs: Double(elapsed.nanoseconds) / 1_000_000, secrets: injection.secretNames,
+      details: details)
+  }
+
+  private static func bounded(_ path: String) -> String {
+    path.utf8.count <= longestPath ? path : String(path.prefix(longestPath)) + "…"
+  }
+}

@@ -1,0 +1,36 @@
+import Logging
+import NIOSSL
+import PalanaCore
+import PalanaPolicy
+import PalanaSecrets
+
+/// What all event loops of one gateway share. Nothing here changes after the start but what guards itself.
+final class GatewayShared: Sendable {
+  let configuration: EgressGatewayConfiguration
+  let resolver: NameResolver
+  let leaves: LeafStore
+  /// Verifies upstreams against the roots of the system and the configured ones; never against our own authority.
+  let upstreamTLS: NIOSSLContext
+  let secrets: any SecretValueSource
+  let bridge: AsyncBridge
+  let connections = ConnectionCounter()
+  let clock: WallClock
+  let logger: Logger
+
+  var limits: EgressLimits { configuration.limits }
+  var addresses: AddressPolicy { configuration.addresses }
+
+  init(
+    configuration: EgressGatewayConfiguration, resolver: NameResolver, leaves: LeafStore, upstreamTLS: NIOSSLContext,
+    secrets: any SecretValueSource, bridge: AsyncBridge, clock: WallClock, logger: Logger
+  ) {
+    self.configuration = configuration
+    self.resolver = resolver
+    self.leaves = leaves
+    self.upstreamTLS = upstreamTLS
+    self.secrets = secrets
+    self.bridge = bridge
+    self.clock = clock
+    self.logger = logger
+  }
+}

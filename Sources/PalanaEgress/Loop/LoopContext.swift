@@ -1,0 +1,117 @@
+import Logging
+import NIOCore
+import PalanaAudit
+import PalanaCore
+
+/// Everything that belongs to one event loop. Only ever touched on that loop, so that the hot path takes no lock.
+final class LoopContext {
+  let eventLoop: any EventLoop
+  let shared: GatewayShared
+  private(set) var snapshot = EgressSnapshot.empty
+  /// The moment of the last tick: precise enough for every deadline.
+  private(set) var now = NIODeadline.now()
+  var audit: AuditRecorder
+  var ids = RequestIDs()
+  var pool: UpstreamPool
+  var counts = EgressStatistics()
+  private var refusals = RefusalLog()
+  private var connections: [AgentID: [ObjectIdentifier: ClientConnection]] = [:]
+  private var ticker: RepeatedTask?
+  private(set) var isStopping = false
+
+  init(eventLoop: any EventLoop, shared: GatewayShared, sink: any AuditSink) {
+    self.eventLoop = eventLoop
+    self.shared = shared
+    audit = AuditRecorder(sink: sink, logger: shared.logger)
+    pool = UpstreamPool(limits: shared.limits)
+  }
+
+  func start() {
+    let interval = TimeAmount(shared.limits.tick)
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    ticker = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in bound.value.tick() }
+  }
+
+  private func tick() {
+    now = .now()
+    pool.expire(now)
+    for connection in allConnections() { connection.checkDeadline(now) }
+    for event in refusals.due(now, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }
+  }
+
+  private func allConnections() -> [ClientConnection] { connections.values.flatMap(\.values) }
+
+  // MARK: Connections
+
+  func register(_ connection: ClientConnection) {
+    counts.acceptedConnections += 1
+    counts.openConnections += 1
+    connections[connection.agent.id, default: [:]][ObjectIdentifier(connection)] = connection
+  }
+
+  func unregister(_ connection: ClientConnection) {
+    let id = connection.agent.id
+    guard connections[id]?.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+    if connections[id]?.isEmpty == true { connections[id] = nil }
+    counts.openConnections -= 1
+    shared.connections.release(id)
+  }
+
+  /// Notes a connection that was closed at once. Floods become one event with a count.
+  func refuse(_ refusal: RefusalLog.Refusal) {
+    counts.refusedConnections += 1
+    if let event = refusals.add(refusal, now: now, clock: shared.clock) {
+      counts.lostEvents += audit.record(event) ? 0 : 1
+    }
+  }
+
+  // MARK: State
+
+  /// Takes the new snapshot, cuts what it no longer covers, and has the rest judged again.
+  func apply(_ next: EgressSnapshot) {
+    guard next.version >= snapshot.version else { return }
+    snapshot = next
+    for (id, group) in connections {
+      for connection in group.values {
+        guard let agent = next.agents[connection.agent.source], agent.id == id, !agent.isKilled,
+          agent.proxyToken.matches(connection.agent.proxyToken)
+        else {
+          let isKilled = next.agents[connection.agent.source].map { $0.id == id && $0.isKilled } ?? false
+          connection.cut(isKilled ? .agentKilled : .agentChanged)
+          pool.closeAll(id)
+          continue
+        }
+        connection.adopt(agent)
+      }
+    }
+    let known = Set(next.agents.values.lazy.filter { !$0.isKilled }.map(\.id))
+    for id in pool.agents where !known.contains(id) { pool.closeAll(id) }
+  }
+
+  func cut(_ agents: Set<AgentID>, _ reason: EndReason) {
+    for id in agents {
+      if let group = connections[id] { for connection in group.values { connection.cut(reason) } }
+      pool.closeAll(id)
+    }
+  }
+
+  /// Ends everything: requests under way get their event.
+  func stop() {
+    isStopping = true
+    ticker?.cancel()
+    ticker = nil
+    for connection in allConnections() { connection.cut(.gatewayStopped) }
+    for id in pool.agents { pool.closeAll(id) }
+    for event in refusals.due(.distantFuture, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }
+  }
+
+  var statistics: EgressStatistics {
+    var result = counts
+    result.idleUpstreams = pool.count
+    return result
+  }
+}
+
+extension TimeAmount {
+  init(_ duration: Duration) { self = .microseconds(duration.wholeMicroseconds) }
+}

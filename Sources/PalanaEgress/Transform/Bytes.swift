@@ -1,0 +1,58 @@
+import NIOCore
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Searches in bytes.
+enum Bytes {
+  static func contains(_ bytes: borrowing Span<UInt8>, _ byte: UInt8) -> Bool {
+    // The buffer is only read and does not escape.
+    unsafe bytes.withUnsafeBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return false }
+      return unsafe memchr(base, Int32(byte), buffer.count) != nil
+    }
+  }
+
+  static func contains(_ bytes: borrowing Span<UInt8>, _ text: String) -> Bool {
+    firstIndex(of: text.utf8Span.span, in: bytes, from: 0) != nil
+  }
+
+  /// Where `needle` stands first, at or after `start`.
+  static func firstIndex(of needle: borrowing Span<UInt8>, in bytes: borrowing Span<UInt8>, from start: Int) -> Int? {
+    guard needle.count > 0, bytes.count - start >= needle.count else { return nil }
+    // Both buffers are only read and do not escape.
+    return unsafe bytes.withUnsafeBufferPointer { buffer in
+      unsafe needle.withUnsafeBufferPointer { wanted in
+        guard let base = buffer.baseAddress, let first = wanted.baseAddress,
+          let found = unsafe memmem(base + start, buffer.count - start, first, wanted.count)
+        else { return nil }
+        return unsafe found - UnsafeRawPointer(base)
+      }
+    }
+  }
+
+  /// The bytes with every well-formed percent-encoding decoded once; nil when there is none.
+  static func percentDecoded(_ bytes: [UInt8]) -> [UInt8]? {
+    guard bytes.contains(UInt8(ascii: "%")) else { return nil }
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count)
+    var index = 0
+    var changed = false
+    while index < bytes.count {
+      if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = ByteClass.hexadecimal(bytes[index + 1]),
+        let low = ByteClass.hexadecimal(bytes[index + 2])
+      {
+        result.append(high << 4 | low)
+        index += 3
+        changed = true
+      } else {
+        result.append(bytes[index])
+        index += 1
+      }
+    }
+    return changed ? result : nil
+  }
+}

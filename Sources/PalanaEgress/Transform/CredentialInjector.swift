@@ -1,0 +1,155 @@
+import NIOCore
+import PalanaCore
+import PalanaPolicy
+import PalanaSecrets
+
+/// Finds the placeholders of a request and checks that each may stand there and go there.
+///
+/// Known, foreign and made-up placeholders get the same answer when something is wrong: an agent learns nothing about
+/// secrets that are not its own.
+struct CredentialInjector {
+  let agent: EgressAgent
+  let authority: Authority
+  let scheme: EgressRequest.Scheme
+
+  /// The plan for a request; empty when it holds no placeholder.
+  ///
+  /// - Throws: ``Refusal`` when a placeholder stands where it must not.
+  func plan(
+    _ head: RequestHead, _ target: RequestTarget, secrets: any SecretValueSource
+  ) throws(Refusal) -> InjectionPlan {
+    let fields = head.fields
+    let span = fields.bytes.readableBytesUInt8Span
+    var plan = InjectionPlan()
+    // One pass over the whole head: nearly every request ends here.
+    let hasMarker = agent.scanner.firstMatch(in: span) != nil
+    let hasPercent = Bytes.contains(span, UInt8(ascii: "%"))
+    if hasMarker || hasPercent { try checkTarget(head, target) }
+    for (index, field) in fields.fields.enumerated() {
+      if field.known == .authorization { try planBasic(fields, index, field, &plan) }
+      guard hasMarker || hasPercent else { continue }
+      try planField(fields, index, field, hasMarker, hasPercent, &plan)
+    }
+    guard !plan.isEmpty else { return plan }
+    try refuseDuplicates(fields, plan)
+    guard plan.take(from: secrets) else { throw Self.unusable }
+    return plan
+  }
+
+  static let unusable = Refusal(.secretUnavailable, "a secret of this request has characters that cannot stand in a header")
+  private static let notBound = Refusal(
+    .secretNotBound, "a placeholder stands for no secret that may go to this destination in this place")
+  private static let left = Refusal(
+    .placeholderLeft, "a placeholder stands where the gateway does not replace it")
+
+  // MARK: Places
+
+  private func planField(
+    _ fields: HeadFields, _ index: Int, _ field: HeadField, _ hasMarker: Bool, _ hasPercent: Bool,
+    _ plan: inout InjectionPlan
+  ) throws(Refusal) {
+    let span = fields.bytes.readableBytesUInt8Span
+    if hasMarker {
+      guard agent.scanner.firstMatch(in: span.extracting(field.name.range)) == nil else { throw Self.left }
+      let matches = agent.scanner.matches(in: span.extracting(field.value.range))
+      if !matches.isEmpty {
+        // Proxy credentials and the like never travel, so a placeholder in them is only a mistake.
+        guard field.known == .other || field.known == .authorization else { throw Self.left }
+        let name = fields.text(field.name).lowercased()
+        try add(matches, to: &plan, field: index, text: fields.array(field.value), isBasic: false) { binding in
+          binding.places.contains(.header(name))
+        }
+        return
+      }
+    }
+    if hasPercent { try refuseEncoded(fields.array(field.value)) }
+  }
+
+  /// The decoded form of a Basic credential, in which placeholders cannot be seen from outside.
+  private func planBasic(
+    _ fields: HeadFields, _ index: Int, _ field: HeadField, _ plan: inout InjectionPlan
+  ) throws(Refusal) {
+    guard let decoded = BasicCredentials.decoded(fields.text(field.value)) else { return }
+    let matches = agent.scanner.matches(in: decoded.span)
+    guard !matches.isEmpty else { return try refuseEncoded(decoded) }
+    try add(matches, to: &plan, field: index, text: decoded, isBasic: true) { $0.places.contains(.basic) }
+  }
+
+  private func add(
+    _ matches: [PlaceholderScanner.Match], to plan: inout InjectionPlan, field: Int, text: [UInt8], isBasic: Bool,
+    where mayStand: (PlaceholderBinding) -> Bool
+  ) throws(Refusal) {
+    var use = InjectionPlan.Use(field: field, isBasic: isBasic, text: text, places: [])
+    for match in matches {
+      guard let found = match.placeholder else { throw Self.notBound }
+      let binding = agent.bindings[found]
+      guard mayStand(binding), binding.destinations.contains(where: mayReceive) else { throw Self.notBound }
+      use.places.append((match.range, plan.index(of: binding)))
+    }
+    plan.add(use)
+  }
+
+  private func mayReceive(_ destination: BoundDestination) -> Bool {
+    destination.scheme == scheme && destination.port == authority.port && destination.host.matches(authority.host)
+  }
+
+  private func checkTarget(_ head: RequestHead, _ target: RequestTarget) throws(Refusal) {
+    guard agent.scanner.firstMatch(in: target.path.description) == nil else { throw Self.left }
+    try refuseEncoded(head.fields.array(head.target))
+    let span = head.fields.bytes.readableBytesUInt8Span
+    guard agent.scanner.firstMatch(in: span.extracting(head.target.range)) == nil,
+      agent.scanner.firstMatch(in: span.extracting(head.method.range)) == nil
+    else { throw Self.left }
+  }
+
+  /// Looks for placeholders behind one or two layers of percent-encoding: an upstream would decode them.
+  private func refuseEncoded(_ bytes: [UInt8]) throws(Refusal) {
+    var text = bytes
+    for _ in 0..<2 {
+      guard let decoded = Bytes.percentDecoded(text) else { return }
+      guard agent.scanner.firstMatch(in: decoded.span) == nil else { throw Self.left }
+      text = decoded
+    }
+  }
+
+  /// Which of several fields of the same name counts is decided differently by every server.
+  private func refuseDuplicates(_ fields: HeadFields, _ plan: InjectionPlan) throws(Refusal) {
+    for use in plan.uses {
+      let name = fields.text(fields.fields[use.field].name).lowercased()
+      for (index, field) in fields.fields.enumerated() where index != use.field {
+        if field.name.count == name.utf8.count, fields.text(field.name).lowercased() == name {
+          throw Refusal(.malformedRequest, "the field with the credential stands twice")
+        }
+      }
+    }
+  }
+
+  // MARK: Leaks
+
+  /// A real value in the request means that the agent got hold of it: that is for people to know at once.
+  func checkLeaks(_ fields: HeadFields, _ secrets: any SecretValueSource) throws(Refusal) {
+    guard !agent.bindings.isEmpty else { return }
+    let span = fields.bytes.readableBytesUInt8Span
+    for binding in agent.bindings {
+      guard let value = secrets.cachedValue(of: binding.ref, revision: binding.revision)?.reveal(),
+        value.utf8.count >= Self.shortestLeak
+      else { continue }
+      var found = Bytes.contains(span, value)
+      if !found {
+        for field in fields.fields where field.known == .authorization {
+          if let decoded = BasicCredentials.decoded(fields.text(field.value)) {
+            found = found || Bytes.contains(decoded.span, value)
+          }
+        }
+      }
+      if found {
+        var refusal = Refusal(.secretLeak, "the request holds the value of a secret")
+        refusal.details = ["secret": binding.secretName]
+        throw refusal
+      }
+    }
+  }
+
+  /// Shorter values stand in ordinary requests by chance.
+  private static let shortestLeak = 8
+}

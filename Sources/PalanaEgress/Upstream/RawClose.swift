@@ -1,0 +1,19 @@
+import NIOCore
+import NIOSSL
+
+/// Closes a channel below its TLS handler: at once, and discarding what the kernel still holds.
+enum RawClose {
+  static func now(_ context: ChannelHandlerContext) {
+    let channel = context.channel
+    // A reset instead of a farewell: bytes that wait in the kernel's buffers are not delivered any more.
+    try? channel.syncOptions?.setOption(.socketOption(.so_linger), value: linger(l_onoff: 1, l_linger: 0))
+    let pipeline = channel.pipeline.syncOperations
+    if let tls = try? pipeline.context(handlerType: NIOSSLServerHandler.self) {
+      tls.close(promise: nil)
+    } else if let tls = try? pipeline.context(handlerType: NIOSSLClientHandler.self) {
+      tls.close(promise: nil)
+    } else {
+      context.close(promise: nil)
+    }
+  }
+}

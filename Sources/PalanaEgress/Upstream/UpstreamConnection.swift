@@ -1,0 +1,317 @@
+import NIOCore
+import NIOSSL
+import NIOTLS
+import PalanaPolicy
+
+/// One connection to an upstream, for one request at a time. The last handler of its channel.
+final class UpstreamConnection: ChannelDuplexHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private enum Phase {
+    case opening
+    case idle
+    /// A request was sent; no response head yet.
+    case head
+    case body
+    /// Switched to another protocol: bytes only.
+    case raw
+    case closed
+  }
+
+  let key: UpstreamKey
+  let loop: LoopContext
+  /// When it is closed if nobody needs it.
+  var expires = NIODeadline.distantFuture
+  /// Who uses it now.
+  var user: ClientConnection?
+  /// Called once, when the connection can be used or never will be.
+  private var onOpen: ((Result<UpstreamConnection, UpstreamFailure>) -> Void)?
+  private(set) var exchanges = 0
+  private var context: ChannelHandlerContext?
+  private var phase = Phase.opening
+  private var received: ByteBuffer?
+  private var scanner = HeadScanner()
+  private var body = BodyDecoder(.none, overheadLimit: 0)
+  private var isHeadRequest = false
+  private var canBeReused = true
+  private var spareFields: [HeadField] = []
+  private var isReadHeld = false
+
+  init(
+    key: UpstreamKey, loop: LoopContext, onOpen: @escaping (Result<UpstreamConnection, UpstreamFailure>) -> Void
+  ) {
+    self.key = key
+    self.loop = loop
+    self.onOpen = onOpen
+  }
+
+  /// Whether it may still carry a request.
+  var isUsable: Bool { phase == .idle && context?.channel.isActive == true }
+  var isWritable: Bool { context?.channel.isWritable ?? false }
+  var isReused: Bool { exchanges > 1 }
+
+  // MARK: What the user does
+
+  /// Begins an exchange; the response is reported to `user`.
+  func begin(for user: ClientConnection, isHeadRequest: Bool) {
+    self.user = user
+    self.isHeadRequest = isHeadRequest
+    exchanges += 1
+    canBeReused = true
+    scanner.reset()
+    phase = .head
+  }
+
+  func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
+  func flush() { context?.flush() }
+
+  /// Ends the use. It is kept for the next request if the last response ended cleanly.
+  func release() {
+    user = nil
+    guard phase == .idle, loop.pool.put(self, now: loop.now) else { return closeGracefully() }
+  }
+
+  /// The agent's side can take bytes again.
+  func resumeReading() {
+    guard isReadHeld, let context else { return }
+    isReadHeld = false
+    context.read()
+  }
+
+  func closeGracefully() {
+    user = nil
+    guard phase != .closed else { return }
+    phase = .closed
+    context?.close(promise: nil)
+  }
+
+  /// Closes at once: no farewell, nothing that is still queued goes out.
+  func abort() {
+    user = nil
+    onOpen = nil
+    guard let context else {
+      phase = .closed
+      return
+    }
+    phase = .closed
+    RawClose.now(context)
+  }
+
+  /// From here on bytes only, in both directions.
+  func becomeRaw() {
+    phase = .raw
+    canBeReused = false
+  }
+
+  // MARK: Channel
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    // Cut while it was being set up.
+    if phase == .closed { context.close(promise: nil) }
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+  func channelActive(context: ChannelHandlerContext) {
+    if key.scheme == .http { opened() }
+    context.fireChannelActive()
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case TLSUserEvent.handshakeCompleted = event { opened() }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  private func opened() {
+    guard phase == .opening else { return }
+    phase = .idle
+    let callback = onOpen
+    onOpen = nil
+    callback?(.success(self))
+  }
+
+  func read(context: ChannelHandlerContext) {
+    if phase == .head || phase == .body || phase == .raw, let user, !user.canTakeResponse {
+      isReadHeld = true
+      return
+    }
+    context.read()
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable { user?.upstreamCanTakeMore() }
+    context.fireChannelWritabilityChanged()
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    var bytes = unwrapInboundIn(data)
+    if phase == .raw {
+      user?.relayFromUpstream(bytes)
+      return
+    }
+    if received != nil {
+      received?.writeBuffer(&bytes)
+    } else {
+      received = bytes
+    }
+    process()
+  }
+
+  func channelReadComplete(context: ChannelHandlerContext) { user?.upstreamReadComplete() }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    let phase = self.phase
+    self.phase = .closed
+    switch phase {
+    case .opening: fail(UpstreamFailure(.upstreamUnreachable, "the upstream closed the connection during the handshake"))
+    case .idle:
+      loop.pool.remove(self)
+      user?.idleUpstreamClosed(self)
+      user = nil
+    case .head:
+      fail(
+        UpstreamFailure(
+          .upstreamProtocolError, "the upstream closed the connection before its response",
+          isBeforeResponse: received == nil))
+    case .body:
+      if body.endsWithConnection {
+        let user = self.user
+        self.user = nil
+        user?.upstreamEnded(self)
+      } else {
+        fail(UpstreamFailure(.upstreamProtocolError, "the upstream closed the connection in the middle of its response"))
+      }
+    case .raw:
+      let user = self.user
+      self.user = nil
+      user?.relayUpstreamClosed()
+    case .closed: break
+    }
+    context.fireChannelInactive()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // Many servers close without the farewell of TLS; the framing of the message decides whether something is missing.
+    if case NIOSSLError.uncleanShutdown = error { return }
+    if phase == .opening { fail(UpstreamFailure(connecting: error)) }
+    context.close(promise: nil)
+  }
+
+  private func fail(_ failure: UpstreamFailure) {
+    if let callback = onOpen {
+      onOpen = nil
+      phase = .closed
+      callback(.failure(failure))
+      return
+    }
+    let user = self.user
+    self.user = nil
+    user?.upstreamFailed(failure)
+  }
+
+  // MARK: The response
+
+  private func process() {
+    while true {
+      switch phase {
+      case .head: guard readHead() else { return }
+      case .body: guard readBody() else { return }
+      case .raw:
+        if let rest = received {
+          received = nil
+          user?.relayFromUpstream(rest)
+        }
+        return
+      case .idle:
+        // Bytes that nobody asked for: the start of an answer to the next request would be a gift of the upstream.
+        if received != nil {
+          loop.pool.remove(self)
+          user?.idleUpstreamClosed(self)
+          abort()
+        }
+        return
+      case .opening, .closed:
+        received = nil
+        return
+      }
+    }
+  }
+
+  private func readHead() -> Bool {
+    guard var bytes = received else { return false }
+    do {
+      guard let length = try scanner.scan(bytes, limit: loop.shared.limits.headerBytes) else { return false }
+      scanner.reset()
+      guard let slice = bytes.readSlice(length: length) else { return false }
+      received = bytes.readableBytes == 0 ? nil : bytes
+      let head = try ResponseHead(
+        slice, isHead: isHeadRequest, limits: loop.shared.limits, reusing: takeSpareFields())
+      if head.status < 200 && head.status != 101 {
+        user?.upstreamInterim(head)
+      } else {
+        canBeReused = head.keepsAlive
+        body = BodyDecoder(head.framing, overheadLimit: loop.shared.limits.headerBytes)
+        phase = .body
+        user?.upstreamHead(head)
+      }
+      spareFields = head.fields.fields
+      return true
+    } catch {
+      refuse(error)
+      return false
+    }
+  }
+
+  private func takeSpareFields() -> [HeadField] {
+    let fields = spareFields
+    spareFields = []
+    return fields
+  }
+
+  private func readBody() -> Bool {
+    guard phase == .body else { return true }
+    do {
+      var bytes = received ?? ByteBuffer()
+      switch try body.next(&bytes) {
+      case .contents(let contents):
+        received = bytes.readableBytes == 0 ? nil : bytes
+        user?.upstreamContents(contents)
+        return true
+      case .needsMore:
+        received = nil
+        return false
+      case .end:
+        received = bytes.readableBytes == 0 ? nil : bytes
+        finishResponse()
+        return true
+      }
+    } catch {
+      refuse(error)
+      return false
+    }
+  }
+
+  private func finishResponse() {
+    phase = canBeReused && received == nil ? .idle : .closed
+    let user = self.user
+    user?.upstreamEnded(self)
+    if phase == .closed {
+      self.user = nil
+      context?.close(promise: nil)
+    }
+  }
+
+  private func refuse(_ error: HeadError) {
+    let why =
+      switch error {
+      case .tooLarge: "the upstream's response head is too large"
+      case .malformed(let text): "the upstream's response is malformed: \(text)"
+      }
+    phase = .closed
+    fail(UpstreamFailure(.upstreamProtocolError, why))
+    context?.close(promise: nil)
+  }
+}
