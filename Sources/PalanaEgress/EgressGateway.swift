@@ -56,7 +56,7 @@ package final class EgressGateway: Service {
   /// - Throws: ``PalanaError`` with code `failed` that names the address.
   package func listen() async throws(PalanaError) {
     guard listener.withLock({ $0 == nil }) else { return }
-    let table = Dictionary(uniqueKeysWithValues: zip(loops.map { ObjectIdentifier($0._eventLoop) }, loops))
+    let table = Dictionary(uniqueKeysWithValues: zip(loops.map { ObjectIdentifier($0.eventLoop) }, loops))
     let address = shared.configuration.listenAddress
     let port = Int(shared.configuration.listenPort)
     do {
@@ -139,6 +139,6 @@ package final class EgressGateway: Service {
 extension NIOLoopBoundBox where Value == LoopContext {
   /// Runs `body` on the event loop of the context.
   func onLoop<Result: Sendable>(_ body: @escaping @Sendable (LoopContext) -> Result) async throws -> Result {
-    try await _eventLoop.submit { body(self.value) }.get()
+    try await eventLoop.submit { body(self.value) }.get()
   }
 }

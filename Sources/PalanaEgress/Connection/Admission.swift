@@ -3,6 +3,12 @@ import PalanaAudit
 import PalanaCore
 import PalanaPolicy
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// Stands at the door: a connection whose source address is no agent's is closed before a byte of it is read.
 ///
 /// The address is trustworthy because the engine's firewall drops packets with a source that is not the sandbox's own.

@@ -106,7 +106,7 @@ extension ClientConnection {
 
   /// The text of the one Host field.
   func hostField(_ head: RequestHead, required: Bool) throws(Refusal) -> String? {
-    do {
+    do throws(HeadError) {
       guard let field = try head.fields.single(.host, "there are several Host fields") else {
         if required { throw HeadError.malformed("the Host field is missing") }
         return nil

@@ -1,4 +1,5 @@
 import NIOCore
+import PalanaAudit
 import PalanaPolicy
 
 /// A websocket after its 101: bytes in both directions with backpressure, counted, written down at the end, killable.

@@ -1,6 +1,7 @@
 import NIOCore
 import PalanaCore
 import PalanaPolicy
+import PalanaSecrets
 
 /// The way of a request: checked, decided, given its credentials. ``ClientConnection/acquire(_:)`` takes it on from there.
 extension ClientConnection {
@@ -11,7 +12,7 @@ extension ClientConnection {
     exchange.scheme = .https
     exchange.authority = tunnel?.authority
     touch()
-    do {
+    do throws(Refusal) {
       guard let tunnel else { return }
       if head.fields.equal(head.method, "connect") {
         throw Refusal(.protocolNotSupported, "there is no tunnel inside a tunnel")

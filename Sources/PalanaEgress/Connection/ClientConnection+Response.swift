@@ -1,4 +1,5 @@
 import NIOCore
+import PalanaAudit
 import PalanaPolicy
 
 /// The response, from the upstream to the agent.

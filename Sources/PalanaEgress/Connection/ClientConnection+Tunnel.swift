@@ -1,4 +1,5 @@
 import NIOCore
+import PalanaAudit
 import NIOSSL
 import PalanaPolicy
 

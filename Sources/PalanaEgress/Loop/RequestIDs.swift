@@ -12,7 +12,7 @@ struct RequestIDs {
   /// Fifteen characters of Crockford's alphabet: eight random ones for this event loop and start, seven that count.
   mutating func next() -> String {
     counter &+= 1
-    return String(unsafeUninitializedCapacity: 15) { target in
+    return unsafe String(unsafeUninitializedCapacity: 15) { target in
       for index in 0..<8 { unsafe target[index] = Self.digits[Int(prefix >> UInt64(index * 5) & 31)] }
       for index in 0..<7 { unsafe target[8 + index] = Self.digits[Int(counter >> UInt64((6 - index) * 5) & 31)] }
       return 15

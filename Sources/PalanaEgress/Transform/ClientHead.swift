@@ -13,7 +13,7 @@ enum ClientHead {
     buffer.writeStaticString("HTTP/1.1 ")
     DecimalWriter.write(Int64(head.status), into: &buffer)
     buffer.writeStaticString(" ")
-    buffer.writeBytes(fields.bytes.readableBytesUInt8Span.extracting(head.phrase.range).bytes)
+    unsafe buffer.writeBytes(fields.bytes.readableBytesUInt8Span.extracting(head.phrase.range).bytes)
     buffer.writeStaticString("\r\n")
     let named = HeaderPolicy.connectionNames(fields)
     FieldCopier.copy(fields, into: &buffer) { index, field in

@@ -9,7 +9,7 @@ enum UpstreamHead {
     into buffer: inout ByteBuffer
   ) {
     let fields = head.fields
-    buffer.writeBytes(fields.bytes.readableBytesUInt8Span.extracting(head.method.range).bytes)
+    unsafe buffer.writeBytes(fields.bytes.readableBytesUInt8Span.extracting(head.method.range).bytes)
     buffer.writeStaticString(" ")
     buffer.writeString(target.path.description)
     if let query = target.query {
@@ -70,7 +70,7 @@ enum FieldCopier {
       case .skip: flush(span, &runStart, start, into: &buffer)
       case .replace(let value):
         flush(span, &runStart, start, into: &buffer)
-        buffer.writeBytes(span.extracting(field.name.range).bytes)
+        unsafe buffer.writeBytes(span.extracting(field.name.range).bytes)
         buffer.writeStaticString(": ")
         buffer.writeBytes(value)
         buffer.writeStaticString("\r\n")
@@ -83,7 +83,7 @@ enum FieldCopier {
     _ span: borrowing Span<UInt8>, _ runStart: inout Int?, _ end: Int, into buffer: inout ByteBuffer
   ) {
     guard let start = runStart else { return }
-    buffer.writeBytes(span.extracting(start..<end).bytes)
+    unsafe buffer.writeBytes(span.extracting(start..<end).bytes)
     runStart = nil
   }
 }

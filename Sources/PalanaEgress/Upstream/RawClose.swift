@@ -1,6 +1,12 @@
 import NIOCore
 import NIOSSL
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// Closes a channel below its TLS handler: at once, and discarding what the kernel still holds.
 enum RawClose {
   static func now(_ context: ChannelHandlerContext) {
