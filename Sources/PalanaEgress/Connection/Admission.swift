@@ -3,12 +3,6 @@ import PalanaAudit
 import PalanaCore
 import PalanaPolicy
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Darwin)
-  import Darwin
-#endif
-
 /// Stands at the door: a connection whose source address is no agent's is closed before a byte of it is read.
 ///
 /// The address is trustworthy because the engine's firewall drops packets with a source that is not the sandbox's own.
@@ -52,14 +46,7 @@ final class Admission: ChannelInboundHandler, RemovableChannelHandler {
 extension SocketAddress {
   /// The address in our own form, and the port; nil for a Unix socket.
   var ipAndPort: (IPAddress, Int)? {
-    switch self {
-    case .v4(let address):
-      return (.v4(UInt32(bigEndian: address.address.sin_addr.s_addr)), Int(UInt16(bigEndian: address.address.sin_port)))
-    case .v6(let address):
-      var raw = address.address.sin6_addr
-      let bytes = unsafe withUnsafeBytes(of: &raw) { unsafe Array($0) }
-      return IPAddress(networkBytes: bytes).map { ($0, Int(UInt16(bigEndian: address.address.sin6_port))) }
-    case .unixDomainSocket: return nil
-    }
+    guard let text = ipAddress, let address = IPAddress(text), let port else { return nil }
+    return (address, port)
   }
 }

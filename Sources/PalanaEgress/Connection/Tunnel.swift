@@ -1,3 +1,4 @@
+import PalanaCore
 import PalanaPolicy
 
 /// A CONNECT that was allowed: the one authority that everything inside must name.
@@ -25,7 +26,7 @@ extension Authority {
   /// The authority as a `Host` field says it: without the port that the scheme implies (RFC 9110 §4.2).
   func hostText(for scheme: EgressRequest.Scheme) -> String {
     guard port == (scheme == .https ? 443 : 80) else { return description }
-    if case .address(.v6(_, _)) = host.form { return "[\(host)]" }
+    if case .address(let address) = host.form, case .v6 = address { return "[\(host)]" }
     return host.description
   }
 }

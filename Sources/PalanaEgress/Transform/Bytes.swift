@@ -26,10 +26,16 @@ enum Bytes {
     // Both buffers are only read and do not escape.
     return unsafe bytes.withUnsafeBufferPointer { buffer in
       unsafe needle.withUnsafeBufferPointer { wanted in
-        guard let base = buffer.baseAddress, let first = wanted.baseAddress,
-          let found = unsafe memmem(base + start, buffer.count - start, first, wanted.count)
-        else { return nil }
-        return unsafe found - UnsafeRawPointer(base)
+        guard let base = buffer.baseAddress, let first = wanted.baseAddress else { return nil }
+        let last = buffer.count - wanted.count
+        var index = start
+        // To each place of the first byte, by the C library's vectorised search, then the rest is compared.
+        while index <= last, let found = unsafe memchr(base + index, Int32(first.pointee), last - index + 1) {
+          index = unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
+          if unsafe memcmp(base + index, first, wanted.count) == 0 { return index }
+          index += 1
+        }
+        return nil
       }
     }
   }

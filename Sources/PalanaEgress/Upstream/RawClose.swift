@@ -12,7 +12,8 @@ enum RawClose {
   static func now(_ context: ChannelHandlerContext) {
     let channel = context.channel
     // A reset instead of a farewell: bytes that wait in the kernel's buffers are not delivered any more.
-    try? channel.syncOptions?.setOption(.socketOption(.so_linger), value: linger(l_onoff: 1, l_linger: 0))
+    // On the channel's own event loop the option is set before the call returns.
+    _ = (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
     let pipeline = channel.pipeline.syncOperations
     if let tls = try? pipeline.context(handlerType: NIOSSLServerHandler.self) {
       tls.close(promise: nil)
