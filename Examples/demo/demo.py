@@ -185,7 +185,8 @@ def steps(folder, credential):
 
     environment = inside("import os; print(os.environ.get('DEMO_API'))").strip()
     expect(environment == PLACEHOLDER, "its environment holds the placeholder", environment)
-    agent_id = AGENT + "-"
+    started_events = [json.loads(line) for line in run("audit", "--agent", AGENT, "--component", "lifecycle", "-o", "json").splitlines()]
+    agent_id = started_events[-1]["agent"]["id"]
     pids = processes_of(agent_id)
     expect(pids, "the sandbox has processes")
     expect(not any(memory_holds(pid, credential.encode()) for pid in pids), "no memory of it holds the credential")

@@ -41,7 +41,8 @@ enum ExecSession {
       group.addTask {
         let input = AsyncStream<ExecInput> {
           do { return try await frames.first { _ in true }.map(ExecFrames.input) } catch {
-            broken.set(error)
+            // When the command is over nobody reads its input any more: that is an end, not a fault of the client.
+            if !Task.isCancelled, !(error is CancellationError) { broken.set(error) }
             return nil
           }
         }

@@ -33,6 +33,9 @@ extension SandboxRuntime {
     }
     let folder = slash == path.startIndex ? "/" : String(path[..<slash])
     let name = String(path[path.index(after: slash)...])
+    // A stream that has begun can only break off; so what is not there is said before.
+    let looks = try await status(of: [OCIRenderer.toolboxPath, "test", "-e", path, "-o", "-L", path], in: agent)
+    if looks == 1 { throw PalanaError(.notFound, "there is no \(path) in \(agent)") }
     let request = ExecRequest(
       command: try await tarProgram(in: agent) + ["-c", "-f", "-", "-C", folder, "--", name], workingDirectory: "/")
     let (noInput, end) = AsyncStream.makeStream(of: ExecInput.self)
@@ -67,13 +70,18 @@ extension SandboxRuntime {
   /// The image's own tar, else the machine's static busybox, which every sandbox sees.
   private func tarProgram(in agent: AgentID) async throws(PalanaError) -> [String] {
     for program in [["tar"], [OCIRenderer.toolboxPath, "tar"]] {
-      let (noInput, end) = AsyncStream.makeStream(of: ExecInput.self)
-      end.finish()
-      let code = try await exec(in: agent, ExecRequest(command: program + ["--help"], workingDirectory: "/"), input: noInput) { _ in }
+      let code = try await status(of: program + ["--help"], in: agent)
       if code != 127, code != 126 { return program }
     }
     throw PalanaError(
       .failed, "there is no ‘tar’ in the sandbox", hint: "add it to the image, or install busybox-static on this machine")
+  }
+
+  /// The exit code of a command without input whose output nobody wants.
+  private func status(of command: [String], in agent: AgentID) async throws(PalanaError) -> Int32 {
+    let (noInput, end) = AsyncStream.makeStream(of: ExecInput.self)
+    end.finish()
+    return try await exec(in: agent, ExecRequest(command: command, workingDirectory: "/"), input: noInput) { _ in }
   }
 
   /// Without a slash at the end and without `.` and `..`, which would not mean what they seem to once links are followed.
