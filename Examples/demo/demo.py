@@ -161,6 +161,8 @@ def demo(home):
 
 
 def steps(folder, credential):
+    time.sleep(1.1)  # the text below has whole seconds: what an earlier demo did lies wholly before it
+    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     run("create", AGENT, "--template", "python")
     (folder / "secret").touch(mode=0o600)
     (folder / "secret").write_text(credential)
@@ -185,7 +187,7 @@ def steps(folder, credential):
 
     environment = inside("import os; print(os.environ.get('DEMO_API'))").strip()
     expect(environment == PLACEHOLDER, "its environment holds the placeholder", environment)
-    started_events = [json.loads(line) for line in run("audit", "--agent", AGENT, "--component", "lifecycle", "-o", "json").splitlines()]
+    started_events = [json.loads(line) for line in run("audit", "--agent", AGENT, "--since", began, "--component", "lifecycle", "-o", "json").splitlines()]
     agent_id = started_events[-1]["agent"]["id"]
     pids = processes_of(agent_id)
     expect(pids, "the sandbox has processes")
@@ -205,7 +207,7 @@ def steps(folder, credential):
                          ("169.254.169.254", "the metadata address")):
         refused = [line for line in output.splitlines() if line.startswith("outcome:") and "403" in line]
         expect(refused, f"{what} is refused", output[-800:])
-    events = [json.loads(line) for line in run("audit", "--agent", AGENT, "--limit", "500", "-o", "json").splitlines()]
+    events = [json.loads(line) for line in run("audit", "--agent", AGENT, "--since", began, "--limit", "500", "-o", "json").splitlines()]
     def denied(host):
         return next((e for e in events if e["decision"] == "deny" and e.get("request", {}).get("host") == host), None)
     for host in ("other.demo.test", "169.254.169.254"):
