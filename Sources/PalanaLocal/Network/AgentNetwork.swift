@@ -109,7 +109,8 @@ package final class AgentNetwork: Sendable {
           try socket.run([("remove the link \(link.name)", LinkMessage.delete(link.index))], ignoring: [ENODEV])
         }
         for (agent, _) in try self.namespaces.list() { try self.namespaces.remove(agent) }
-        for agent in self.table.addresses.keys { try self.table.forget(agent) }
+        // The sets go with their tables, whether or not those are whole.
+        for agent in self.table.addresses.keys { try? self.table.forget(agent) }
         try self.bridge.remove(&socket)
         try self.table.removeTables()
       }

@@ -81,8 +81,8 @@ struct FirewallMessage: Sendable {
     [CLNET_NFT_GETTABLE, CLNET_NFT_GETCHAIN, CLNET_NFT_GETRULE, CLNET_NFT_GETSET].map { message($0, bridge: bridge) }
   }
 
-  /// A text of bytes that changes when anybody changes the structure of our tables: flags, chains, rules with their handles
-  /// and their order, sets. Elements and counters, which change all the time, are not in it.
+  /// Bytes that change when anybody changes the structure of our tables: flags, chains with their hooks and policies, rules
+  /// and their order, sets. Handles, elements and counters are not in it, so that loading one script twice gives the same.
   func fingerprint(of replies: [NetlinkReply], bridge: Bool) -> [UInt8] {
     let family = UInt8(bridge ? CLNET_NFPROTO_BRIDGE : CLNET_NFPROTO_INET)
     var result: [UInt8] = []
@@ -90,21 +90,27 @@ struct FirewallMessage: Sendable {
       let attributes = reply.attributes(after: 4)
       // Attribute 1 is the table's name in each of these.
       guard attributes.text(CLNET_NFTA_TABLE_NAME) == table else { continue }
-      result += .native(UInt32(truncatingIfNeeded: reply.type))
-      if reply.type == CLNET_NFT_SUBSYSTEM << 8 | (CLNET_NFT_GETSET - 1) {
-        // Newer kernels also say how many elements a set has.
-        for attribute in [
-          CLNET_NFTA_SET_NAME, CLNET_NFTA_SET_FLAGS, CLNET_NFTA_SET_KEY_TYPE, CLNET_NFTA_SET_KEY_LEN, CLNET_NFTA_SET_HANDLE,
-        ] {
-          result += attributes[attribute] ?? []
-        }
-      } else {
-        // Without the four bytes before the attributes: they hold the generation.
-        result += reply.payload.dropFirst(4)
+      let kind = reply.type & 0xff
+      result += .native(UInt32(truncatingIfNeeded: kind))
+      for attribute in Self.structuralAttributes[kind] ?? [] {
+        let value = attributes[attribute] ?? []
+        result += .native(UInt32(truncatingIfNeeded: value.count)) + value
       }
     }
     return result
   }
+
+  /// By the number of the answer, which is one less than that of the question.
+  private static let structuralAttributes = [
+    CLNET_NFT_GETTABLE - 1: [CLNET_NFTA_TABLE_FLAGS],
+    CLNET_NFT_GETCHAIN - 1: [
+      CLNET_NFTA_CHAIN_NAME, CLNET_NFTA_CHAIN_HOOK, CLNET_NFTA_CHAIN_POLICY, CLNET_NFTA_CHAIN_TYPE, CLNET_NFTA_CHAIN_FLAGS,
+    ],
+    CLNET_NFT_GETRULE - 1: [CLNET_NFTA_RULE_CHAIN, CLNET_NFTA_RULE_EXPRESSIONS],
+    CLNET_NFT_GETSET - 1: [
+      CLNET_NFTA_SET_NAME, CLNET_NFTA_SET_FLAGS, CLNET_NFTA_SET_KEY_TYPE, CLNET_NFTA_SET_KEY_LEN,
+    ],
+  ]
 
   /// What to list to see the counters of a table.
   func objects(bridge: Bool) -> NetlinkMessage { message(CLNET_NFT_GETOBJ, bridge: bridge) }

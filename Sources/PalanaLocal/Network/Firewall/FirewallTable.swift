@@ -298,8 +298,8 @@ final class FirewallTable: Sendable {
 
   /// To be called when the script was loaded: applies what changed since it was rendered (a kill does not wait for `nft`), and
   /// learns the new structure.
-  /// - Returns: false when somebody else changed a firewall of the machine meanwhile, so that the new structure is not known to
-  ///   be ours. What passes is right all the same; do it again to be sure of it later.
+  /// - Returns: whether the structure is known to be ours: nobody else changed a firewall of the machine meanwhile, or the load
+  ///   before this one left exactly the same. What passes is right in any case; load again to be sure of it later.
   func finishReplacement(_ replacement: Replacement) throws(NetlinkError) -> Bool {
     try ledger.withLock { ledger throws(NetlinkError) in
       ledger.applied = replacement.elements
@@ -307,11 +307,12 @@ final class FirewallTable: Sendable {
       let before = try generation(&ledger)
       let seen = try fingerprint(&ledger)
       let after = try generation(&ledger)
-      // One for the script, and one for the changes since. Anything more was somebody else's, and what we saw may be theirs.
+      // One for the script, and one for the changes since.
       let changes: UInt32 = ledger.applied == replacement.elements ? 1 : 2
-      let isOurs = before == after && before &- replacement.generation == changes
-      ledger.fingerprint = isOurs ? seen : nil
-      ledger.generation = isOurs ? before : nil
+      let isQuiet = before == after && before &- replacement.generation == changes
+      let isOurs = isQuiet || seen == ledger.fingerprint
+      ledger.fingerprint = seen
+      ledger.generation = isQuiet ? before : nil
       return isOurs
     }
   }
