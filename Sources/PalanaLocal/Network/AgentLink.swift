@@ -95,18 +95,26 @@ struct AgentLink: Sendable {
     try setPeers(peers, from: address, end: end.index, &inner)
   }
 
-  /// Removes the link and the namespace; nothing there is success. The link goes first: with it goes all connection, whoever
-  /// still holds the namespace.
-  func remove(_ agent: AgentID, address: UInt32?, _ socket: inout NetlinkSocket) throws(NetlinkError) {
-    if let address {
-      try delete(try socket.findLink(configuration.port(for: address)), &socket)
-      if let bridge = try socket.findLink(configuration.bridge) {
-        try socket.run(
-          [("forget the neighbour \(agent)", RouteMessage.deleteNeighbour(address, link: bridge.index))],
-          ignoring: [ENOENT, ENODEV, EINVAL])
-      }
+  /// Removes the links and the namespaces of agents; nothing there is success. The links go first: with them goes all
+  /// connection, whoever still holds a namespace.
+  func remove(_ agents: [AgentID: UInt32?], _ socket: inout NetlinkSocket) throws(NetlinkError) {
+    let addresses = agents.compactMapValues { $0 }
+    try removeLinks(addresses.values.map { configuration.port(for: $0) }, &socket)
+    if let bridge = try socket.findLink(configuration.bridge) {
+      try socket.run(
+        addresses.map { ("forget the neighbour \($0.key)", RouteMessage.deleteNeighbour($0.value, link: bridge.index)) },
+        ignoring: [ENOENT, ENODEV, EINVAL])
     }
-    try namespaces.remove(agent)
+    for agent in agents.keys { try namespaces.remove(agent) }
+  }
+
+  /// Removes links on the host by name, all at once.
+  func removeLinks(_ names: [String], _ socket: inout NetlinkSocket) throws(NetlinkError) {
+    guard !names.isEmpty else { return }
+    // A group number that nobody else can have chosen holds exactly these for a moment.
+    let group = UInt32.random(in: (1 << 24)...UInt32(Int32.max))
+    try socket.run(names.map { ("mark the link \($0)", LinkMessage.setGroup($0, group)) }, ignoring: [ENODEV])
+    try socket.run([("remove links", LinkMessage.deleteGroup(group))], ignoring: [ENODEV])
   }
 
   /// Whether the two are the ends of one pair, with the right address, and nobody else's.

@@ -39,7 +39,7 @@ extension AgentNetwork {
     return report
   }
 
-  /// Lets agents back. Those without a network can be prepared again; connections do not come back. To be called also when a
+  /// Lets agents back; the kernel may take up to a second until a link that was off carries packets. Those without a network can be prepared again; connections do not come back. To be called also when a
   /// killed agent is deleted, since its name may be used again.
   /// - Throws: ``PalanaError``; the agents that could not be let back stay without network.
   package func restore(_ agents: Set<AgentID>) async throws(PalanaError) {

@@ -70,7 +70,7 @@ extension AgentNetwork {
     }
     if let present = table.address(of: agent), present != address {
       report.repairs.append(.orphan(configuration.port(for: present)))
-      try remove(agent)
+      try remove([agent])
     }
     let isNew = table.address(of: agent) == nil
     try table.register(agent, address: address)
@@ -94,9 +94,10 @@ extension AgentNetwork {
   ) throws(NetlinkError) {
     let wanted = Set(desired.map(\.agent))
     let bound = try namespaces.list().map(\.agent)
-    for agent in Set(bound).union(table.addresses.keys).subtracting(wanted).sorted() {
-      report.repairs.append(.orphan(agent.text))
-      try remove(agent)
+    let orphans = Set(bound).union(table.addresses.keys).subtracting(wanted)
+    if !orphans.isEmpty {
+      report.repairs += orphans.sorted().map { .orphan($0.text) }
+      try remove(orphans)
     }
     let ports = Set(table.addresses.values.map { configuration.port(for: $0) })
     let desiredPorts = Set(

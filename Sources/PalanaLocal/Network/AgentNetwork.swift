@@ -79,12 +79,16 @@ package final class AgentNetwork: Sendable {
     return handle(agent, value)
   }
 
-  /// Removes the agent's network. Nothing there is success. Whether the agent is cut off is remembered.
-  package func release(_ agent: AgentID) async throws(PalanaError) {
+  /// Removes the networks of agents; many at once cost little more than one. Nothing there is success. Whether an agent is cut
+  /// off is remembered.
+  package func release(_ agents: Set<AgentID>) async throws(PalanaError) {
     try await turnstile.pass { () async throws(PalanaError) in
-      try await structure { () throws(NetlinkError) in try self.remove(agent) }
+      try await structure { () throws(NetlinkError) in try self.remove(agents) }
     }
   }
+
+  /// Removes the network of one agent.
+  package func release(_ agent: AgentID) async throws(PalanaError) { try await release([agent]) }
 
   /// Every agent that has a network, by name.
   package func list() -> [AgentNetworkStatus] {
@@ -105,12 +109,10 @@ package final class AgentNetwork: Sendable {
     try await turnstile.pass { () async throws(PalanaError) in
       try await structure { () throws(NetlinkError) in
         var socket = try NetlinkSocket(CLNET_ROUTE)
-        for link in try self.ownLinks(&socket) {
-          try socket.run([("remove the link \(link.name)", LinkMessage.delete(link.index))], ignoring: [ENODEV])
-        }
+        try self.links.removeLinks(try self.ownLinks(&socket).map(\.name), &socket)
         for (agent, _) in try self.namespaces.list() { try self.namespaces.remove(agent) }
         // The sets go with their tables, whether or not those are whole.
-        for agent in self.table.addresses.keys { try? self.table.forget(agent) }
+        try? self.table.forget(self.table.addresses.keys)
         try self.bridge.remove(&socket)
         try self.table.removeTables()
       }
@@ -198,8 +200,8 @@ extension AgentNetwork {
     } catch {
       // Nothing half-made stays behind.
       if isNew {
-        try? links.remove(agent, address: address, &socket)
-        try? table.forget(agent)
+        try? table.forget([agent])
+        try? links.remove([agent: address], &socket)
       }
       throw error
     }
@@ -218,16 +220,17 @@ extension AgentNetwork {
     }
   }
 
-  /// Removes the network of one agent. Blocks.
-  func remove(_ agent: AgentID) throws(NetlinkError) {
-    let address = table.address(of: agent)
-    let peers = table.peers(of: agent)
+  /// Removes the networks of agents. Blocks.
+  func remove(_ agents: Set<AgentID>) throws(NetlinkError) {
+    let addresses = agents.reduce(into: [AgentID: UInt32?]()) { $0[$1] = .some(table.address(of: $1)) }
+    let peers = agents.reduce(into: Set<AgentID>()) { $0.formUnion(table.peers(of: $1)) }.subtracting(agents)
     // Out of the sets first: with the address free again, nobody may inherit what it could reach.
     var failure: NetlinkError?
-    do throws(NetlinkError) { try table.forget(agent) } catch { failure = error }
+    do throws(NetlinkError) { try table.forget(agents) } catch { failure = error }
     var socket = try NetlinkSocket(CLNET_ROUTE)
-    try links.remove(agent, address: address, &socket)
+    try links.remove(addresses, &socket)
     for peer in peers { try? route(peer) }
+    // Without tables there is nothing to take out; the next reconciliation brings them back without these.
     if let failure, failure.code != ENOENT { throw failure }
   }
 

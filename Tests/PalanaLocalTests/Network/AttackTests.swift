@@ -31,7 +31,7 @@ struct AttackTests {
       "host6": host6.isEmpty ? "fd00::2" : host6, "port": 3128,
     ]
     let argument = String(decoding: try JSONSerialization.data(withJSONObject: setup), as: UTF8.self)
-    return try await fixture.withServer(port: 3128) { _ in
+    return try await fixture.withServer(port: 3128) { _ async throws in
       let text = try await fixture.python(AttackProgram.text, [argument])
       return try JSONDecoder().decode(Outcome.self, from: Data(text.utf8))
     }

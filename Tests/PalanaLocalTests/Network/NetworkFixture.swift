@@ -19,9 +19,28 @@ struct NetworkFixture: Sendable {
   /// Subnets 10.213.X.0/24, one per fixture of this process; another process's are refused by the overlap check.
   private static let nextSubnet = Mutex(Int.random(in: 0...255))
 
+  /// At most three at a time: the kernel makes one link after the other anyway, and tests measure time-outs.
+  private static let permits = Permits(3)
+
   /// Runs `body` with a started network and removes everything afterwards, also after a failure.
+  /// - Parameter isSecond: it runs inside another one's `body`, and does not wait for its turn.
   static func with<Value>(
-    gatewayPorts: [Int] = [3128], maximumAgents: Int = 250, _ body: (NetworkFixture) async throws -> Value
+    gatewayPorts: [Int] = [3128], maximumAgents: Int = 250, isSecond: Bool = false,
+    _ body: (NetworkFixture) async throws -> Value
+  ) async throws -> Value {
+    if !isSecond { await permits.take() }
+    let result: Result<Value, any Error>
+    do {
+      result = .success(try await alone(gatewayPorts: gatewayPorts, maximumAgents: maximumAgents, body))
+    } catch {
+      result = .failure(error)
+    }
+    if !isSecond { await permits.give() }
+    return try result.get()
+  }
+
+  private static func alone<Value>(
+    gatewayPorts: [Int], maximumAgents: Int, _ body: (NetworkFixture) async throws -> Value
   ) async throws -> Value {
     let fixture = try await open(gatewayPorts: gatewayPorts, maximumAgents: maximumAgents)
     let result: Result<Value, any Error>
@@ -81,7 +100,7 @@ struct NetworkFixture: Sendable {
 
   /// What a TCP connection from inside an agent's namespace comes to: what the other side said, or the name of the error.
   func connect(
-    from handle: NetworkHandle, to address: IPAddress, port: Int, patience: Double = 1
+    from handle: NetworkHandle, to address: IPAddress, port: Int, patience: Double = 10
   ) async throws -> String {
     let script = """
       import errno, socket, sys
@@ -132,6 +151,30 @@ struct NetworkFixture: Sendable {
     do { result = .success(try await body(server)) } catch { result = .failure(error) }
     try await server.close()
     return try result.get()
+  }
+}
+
+/// Lets so many callers through at a time.
+private actor Permits {
+  private var free: Int
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  init(_ count: Int) { free = count }
+
+  func take() async {
+    guard free == 0 else {
+      free -= 1
+      return
+    }
+    await withCheckedContinuation { waiting.append($0) }
+  }
+
+  func give() {
+    if waiting.isEmpty {
+      free += 1
+    } else {
+      waiting.removeFirst().resume()
+    }
   }
 }
 

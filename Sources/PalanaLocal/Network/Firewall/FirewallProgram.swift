@@ -11,7 +11,7 @@ enum FirewallProgram {
   private static let searchPath = "/usr/sbin:/sbin:/usr/bin:/bin"
 
   /// Loads a script in one transaction.
-  /// - Throws: ``PalanaError`` with code `failed` and what `nft` said; also when it does not end within ten seconds.
+  /// - Throws: ``PalanaError`` with code `failed` and what `nft` said; also when it does not end within thirty seconds.
   static func load(_ script: String) async throws(PalanaError) {
     let failure: String?
     do {
@@ -24,8 +24,8 @@ enum FirewallProgram {
           return String(result.standardError.prefix(1000))
         }
         group.addTask {
-          try await Task.sleep(for: .seconds(10))
-          return "it did not end within ten seconds"
+          try await Task.sleep(for: .seconds(30))
+          return "it did not end within thirty seconds"
         }
         defer { group.cancelAll() }
         return try await group.next() ?? nil

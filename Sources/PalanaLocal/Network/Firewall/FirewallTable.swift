@@ -116,13 +116,17 @@ final class FirewallTable: Sendable {
   /// Forgets that agents are cut off. They are not admitted by this.
   func uncut(_ agents: Set<AgentID>) { ledger.withLock { $0.cut.subtract(agents) } }
 
-  /// Takes an agent that goes away out of everything. Whether it is cut off is remembered.
-  func forget(_ agent: AgentID) throws(NetlinkError) {
+  /// Takes agents that go away out of everything. Whether they are cut off is remembered.
+  func forget(_ agents: some Sequence<AgentID>) throws(NetlinkError) {
     try ledger.withLock { ledger throws(NetlinkError) in
-      ledger.live[agent] = nil
-      guard let address = ledger.addresses.removeValue(forKey: agent) else { return }
-      try apply(
-        &ledger, "take \(agent) out of the firewall", removing: [.livePort(liveAgent(address)), .live(address)])
+      var known: Set<FirewallElement> = []
+      for agent in agents {
+        ledger.live[agent] = nil
+        guard let address = ledger.addresses.removeValue(forKey: agent) else { continue }
+        known.insert(.livePort(liveAgent(address)))
+        known.insert(.live(address))
+      }
+      try apply(&ledger, "take agents out of the firewall", removing: known)
     }
   }
 

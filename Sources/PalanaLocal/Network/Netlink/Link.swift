@@ -169,4 +169,20 @@ enum LinkMessage {
   static func delete(_ index: UInt32) -> NetlinkMessage {
     NetlinkMessage(CLNET_RTM_DELLINK, fixed: header(index: index))
   }
+
+  /// Puts the link of this name into a group of links; the kernel answers ENODEV when there is none.
+  static func setGroup(_ name: String, _ group: UInt32) -> NetlinkMessage {
+    var message = NetlinkMessage(CLNET_RTM_NEWLINK, fixed: header())
+    message.add(CLNET_IFLA_IFNAME, text: name)
+    message.add(CLNET_IFLA_GROUP, native: group)
+    return message
+  }
+
+  /// Deletes all links of a group, and the other ends of pairs with them, in little more than the time for one; the kernel
+  /// answers ENODEV when there is none.
+  static func deleteGroup(_ group: UInt32) -> NetlinkMessage {
+    var message = NetlinkMessage(CLNET_RTM_DELLINK, fixed: header())
+    message.add(CLNET_IFLA_GROUP, native: group)
+    return message
+  }
 }
