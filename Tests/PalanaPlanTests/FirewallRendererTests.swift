@@ -7,7 +7,9 @@ import Testing
 struct FirewallRendererTests {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "FirewallGolden")
 
-  private static func live(_ configuration: NetworkConfiguration, _ addresses: [String]) throws -> [FirewallState.LiveAgent] {
+  private static func live(_ configuration: NetworkConfiguration, _ addresses: [String]) throws -> [FirewallState
+    .LiveAgent]
+  {
     try addresses.map { text in
       let value = try configuration.agentAddress(#require(IPAddress(text)))
       return FirewallState.LiveAgent(
@@ -110,7 +112,10 @@ struct FirewallNetworkConfigurationTests {
     #expect(configuration.address(ofPort: name) == value)
   }
 
-  @Test(arguments: ["palana0", "palana-", "palana-0a4d000", "palana-0a4d00055", "palana-0A4D0005", "palanax-0a4d0005", "eth0", "palana-+a4d0005"])
+  @Test(arguments: [
+    "palana0", "palana-", "palana-0a4d000", "palana-0a4d00055", "palana-0A4D0005", "palanax-0a4d0005", "eth0",
+    "palana-+a4d0005",
+  ])
   func aForeignNameIsNotALink(_ name: String) throws {
     #expect(try NetworkConfiguration().address(ofPort: name) == nil)
   }

@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 import PalanaCore
 import PalanaPlan
 

@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 import PalanaCore
 import PalanaPlan
 
@@ -102,7 +98,9 @@ struct AgentLink: Sendable {
     try removeLinks(addresses.values.map { configuration.port(for: $0) }, &socket)
     if let bridge = try socket.findLink(configuration.bridge) {
       try socket.run(
-        addresses.map { ("forget the neighbour \($0.key)", RouteMessage.deleteNeighbour($0.value, link: bridge.index)) },
+        addresses.map {
+          ("forget the neighbour \($0.key)", RouteMessage.deleteNeighbour($0.value, link: bridge.index))
+        },
         ignoring: [ENOENT, ENODEV, EINVAL])
     }
     for agent in agents.keys { try namespaces.remove(agent) }

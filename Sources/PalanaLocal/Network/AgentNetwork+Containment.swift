@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 import Logging
 import NIOPosix
 package import PalanaCore
@@ -82,7 +78,8 @@ extension AgentNetwork {
   private func endConnections(_ addresses: [AgentID: UInt32]) throws(NetlinkError) -> Int {
     guard !addresses.isEmpty else { return 0 }
     var count = try SocketDestroyer.destroy(
-      peers: Set(addresses.values), subnet: addresses.count == 1 ? addresses.first?.value ?? 0 : configuration.subnetValue,
+      peers: Set(addresses.values),
+      subnet: addresses.count == 1 ? addresses.first?.value ?? 0 : configuration.subnetValue,
       prefix: addresses.count == 1 ? 32 : configuration.subnet.prefix)
     for agent in addresses.keys where !table.peers(of: agent).isEmpty {
       count += try SocketDestroyer.destroy(

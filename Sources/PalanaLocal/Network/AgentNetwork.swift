@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 package import Logging
 import NIOPosix
 package import PalanaCore
@@ -72,8 +68,14 @@ package final class AgentNetwork: Sendable {
     let value = try configuration.agentAddress(address)
     try await turnstile.pass { () async throws(PalanaError) in
       let isMade = try await structure { () throws(NetlinkError) in try self.make(agent, value) }
-      // Somebody flushed the firewall: nobody speaks before it is whole again.
-      if !isMade { try await replaceTables() }
+      guard !isMade else { return }
+      // Somebody flushed the firewall: nobody starts before it is whole again.
+      do throws(PalanaError) {
+        try await replaceTables()
+      } catch {
+        try? await structure { () throws(NetlinkError) in try self.remove([agent]) }
+        throw error
+      }
     }
     guard table.isLive(agent) else { throw Self.cutOff(agent) }
     return handle(agent, value)

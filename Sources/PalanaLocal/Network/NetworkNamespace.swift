@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 import PalanaCore
 
 /// The folder of the agents' network namespaces: one file per agent, to which the kernel's namespace is bound. So a namespace
@@ -38,7 +34,9 @@ struct NamespaceFolder: Sendable {
     defer { unsafe closedir(folder) }
     var agents: [AgentID] = []
     while let entry = unsafe readdir(folder) {
-      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
+        unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
       if let agent = AgentID(parsing: name) { agents.append(agent) }
     }
     var result: [(agent: AgentID, isBound: Bool)] = []

@@ -131,7 +131,8 @@ package enum FirewallRenderer {
   }
 
   private static func set(_ set: FirewallSet, type: String, _ elements: [String]) -> String {
-    let list = elements.isEmpty ? "" : "\n    elements = {\n      " + elements.joined(separator: ",\n      ") + "\n    }"
+    let list =
+      elements.isEmpty ? "" : "\n    elements = {\n      " + elements.joined(separator: ",\n      ") + "\n    }"
     return "  set \(set.rawValue) {\n    type \(type)\(list)\n  }\n"
   }
 }

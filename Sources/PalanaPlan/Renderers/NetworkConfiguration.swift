@@ -94,7 +94,8 @@ extension NetworkConfiguration {
 
   /// The address in a name that ``port(for:)`` made; nil when it is not such a name.
   package func address(ofPort name: String) -> UInt32? {
-    guard name.hasPrefix(portPrefix), let value = UInt32(name.dropFirst(portPrefix.count), radix: 16), port(for: value) == name
+    guard name.hasPrefix(portPrefix), let value = UInt32(name.dropFirst(portPrefix.count), radix: 16),
+      port(for: value) == name
     else { return nil }
     return value
   }

@@ -61,7 +61,8 @@ struct AgentNetworkTests {
       try await fixture.network.release(fixture.agent(5))
       #expect(!FileManager.default.fileExists(atPath: handle.namespacePath))
       #expect(!(try await fixture.command("ip", ["-br", "link"])).contains(handle.interface))
-      let neighbours = try await fixture.command("ip", ["neigh", "show", "dev", fixture.configuration.bridge, "nud", "all"])
+      let neighbours = try await fixture.command(
+        "ip", ["neigh", "show", "dev", fixture.configuration.bridge, "nud", "all"])
       #expect(!neighbours.contains("\(handle.address) "))
       for table in ["bridge", "inet"] {
         let rules = try await fixture.command("nft", ["list", "table", table, fixture.configuration.table])
@@ -81,7 +82,9 @@ struct AgentNetworkTests {
       #expect(
         try await inside("ip", "-4", "route")
           == "\(fixture.configuration.gateway) dev eth0 proto static scope link src \(handle.address) ")
-      #expect(try await inside("ip", "neigh").contains("\(fixture.configuration.gateway) dev eth0 lladdr \(fixture.configuration.gatewayMAC) PERMANENT"))
+      #expect(
+        try await inside("ip", "neigh").contains(
+          "\(fixture.configuration.gateway) dev eth0 lladdr \(fixture.configuration.gatewayMAC) PERMANENT"))
       let addresses = try await fixture.command("ip", ["-6", "addr", "show", "dev", fixture.configuration.bridge])
       #expect(addresses == "")
       let port = try await fixture.command("ip", ["-6", "addr", "show", "dev", handle.interface])
@@ -159,7 +162,9 @@ struct AgentNetworkTests {
     let fixture = NetworkFixture(
       configuration: configuration, folder: folder,
       network: try AgentNetwork(configuration: configuration, folder: folder, logger: .init(label: "test")))
-    for command in [["ip", "-br", "link"], ["ip", "rule"], ["nft", "list", "tables"], ["cat", "/proc/self/mountinfo"]] {
+    for command in [
+      ["ip", "-br", "link"], ["ip", "rule"], ["nft", "list", "tables"], ["cat", "/proc/self/mountinfo"],
+    ] {
       let text = try await fixture.command(command[0], Array(command.dropFirst()))
       #expect(!text.contains(configuration.prefix), "\(command)")
     }
@@ -167,7 +172,8 @@ struct AgentNetworkTests {
 
   @Test func aSubnetOfSomebodyElseIsRefused() async throws {
     try await NetworkFixture.with { fixture in
-      let other = try NetworkConfiguration(prefix: "x" + fixture.configuration.prefix.suffix(4), subnet: fixture.configuration.subnet)
+      let other = try NetworkConfiguration(
+        prefix: "x" + fixture.configuration.prefix.suffix(4), subnet: fixture.configuration.subnet)
       let network = try AgentNetwork(configuration: other, folder: fixture.folder + "x", logger: .init(label: "test"))
       let error = await #expect(throws: PalanaError.self) { try await network.start() }
       try await network.removeEverything()

@@ -20,7 +20,11 @@ struct AttackTests {
     let a = try await fixture.prepare(5)
     let b = try await fixture.prepare(6)
     let host = try await fixture.command(
-      "sh", ["-c", "ip -4 -o addr show scope global | grep -v ' \(fixture.configuration.prefix)' | awk '{split($4,a,\"/\"); print a[1]; exit}'"])
+      "sh",
+      [
+        "-c",
+        "ip -4 -o addr show scope global | grep -v ' \(fixture.configuration.prefix)' | awk '{split($4,a,\"/\"); print a[1]; exit}'",
+      ])
     let host6 = try await fixture.command(
       "sh", ["-c", "ip -6 -o addr show scope global | awk '{split($4,a,\"/\"); print a[1]; exit}'"])
     let setup: [String: Any] = [
@@ -72,7 +76,9 @@ struct AttackTests {
         #expect((dropped[counter]?.packets ?? 0) > 0, "\(counter)")
       }
       let neighbours = try await fixture.command("ip", ["neigh", "show", "dev", fixture.configuration.bridge])
-      #expect(neighbours.contains("\(fixture.address(6)) lladdr \(MACAddress(for: fixture.configuration.subnetValue + 6)) PERMANENT"))
+      #expect(
+        neighbours.contains(
+          "\(fixture.address(6)) lladdr \(MACAddress(for: fixture.configuration.subnetValue + 6)) PERMANENT"))
       #expect(try await fixture.network.reconcile(desired: [fixture.desire(5), fixture.desire(6)]).repairs == [])
     }
   }

@@ -30,7 +30,8 @@ struct CutTests {
       #expect(report.outcomes[0].count + report.outcomes[2].count >= count)
       try await fixture.withServer(port: 3128) { _ async throws in
         let gateway = fixture.configuration.gateway
-        #expect(try await fixture.connect(from: handle, to: gateway, port: 3128, patience: 0.3) != "hello \(handle.address)")
+        #expect(
+          try await fixture.connect(from: handle, to: gateway, port: 3128, patience: 0.3) != "hello \(handle.address)")
         #expect(try await fixture.connect(from: bystander, to: gateway, port: 3128) == "hello \(bystander.address)")
       }
     }
@@ -81,7 +82,8 @@ struct CutTests {
       #expect(next.list().map(\.isLive) == [false])
       try await fixture.withServer(port: 3128) { _ async throws in
         #expect(
-          try await fixture.connect(from: handle, to: fixture.configuration.gateway, port: 3128, patience: 0.3) == "timeout")
+          try await fixture.connect(from: handle, to: fixture.configuration.gateway, port: 3128, patience: 0.3)
+            == "timeout")
       }
       await #expect(throws: PalanaError.self) { try await next.prepare(agent, address: fixture.address(5)) }
     }

@@ -120,7 +120,9 @@ struct PeeringTests {
         default: _ = try await fixture.network.cut([fixture.agent(6)])
         }
         // A rule that goes is not a kill: nothing passes any more, and the two notice by themselves.
-        let expected = ["rule": ["silence", "EHOSTUNREACH", "ENETUNREACH"], "cut from": ["ECONNABORTED"], "cut to": ["ECONNRESET"]]
+        let expected = [
+          "rule": ["silence", "EHOSTUNREACH", "ENETUNREACH"], "cut from": ["ECONNABORTED"], "cut to": ["ECONNRESET"],
+        ]
         let seen = try await answer
         #expect(expected[cause]?.contains(seen) == true, "\(seen)")
       }

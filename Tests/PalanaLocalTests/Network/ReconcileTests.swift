@@ -29,7 +29,8 @@ struct ReconcileTests {
     Sabotage("nft add rule inet TABLE through counter accept", { _ in .firewall }),
     Sabotage("nft add chain inet TABLE mine", { _ in .firewall }),
     Sabotage("nft add set inet TABLE mine '{ type ipv4_addr; }'", { _ in .firewall }),
-    Sabotage("nft 'add chain inet TABLE input { type filter hook input priority 0; policy drop; }'", { _ in .firewall }),
+    Sabotage(
+      "nft 'add chain inet TABLE input { type filter hook input priority 0; policy drop; }'", { _ in .firewall }),
     Sabotage("nft 'add table inet TABLE { flags dormant; }'", { _ in .firewall }),
     Sabotage("nft add element inet TABLE live '{ IP99 }'", { _ in .firewall }),
     Sabotage("nft add element bridge TABLE live_ports '{ \"PORT\" . MAC . IP99 }'", { _ in .firewall }),
@@ -65,10 +66,12 @@ struct ReconcileTests {
       let agent = try fixture.agent(5)
       let handle = try await fixture.prepare(5)
       let configuration = fixture.configuration
-      let command = act.command.replacing("TABLE", with: configuration.table).replacing("BR", with: configuration.bridge)
-        .replacing("PORT", with: handle.interface).replacing("IP99", with: "\(fixture.address(99))")
-        .replacing("IP", with: "\(handle.address)").replacing("MAC", with: "\(handle.mac)")
-        .replacing("NS", with: handle.namespacePath).replacing("PREFIX", with: configuration.prefix)
+      let command = act.command.replacing("TABLE", with: configuration.table).replacing(
+        "BR", with: configuration.bridge
+      )
+      .replacing("PORT", with: handle.interface).replacing("IP99", with: "\(fixture.address(99))")
+      .replacing("IP", with: "\(handle.address)").replacing("MAC", with: "\(handle.mac)")
+      .replacing("NS", with: handle.namespacePath).replacing("PREFIX", with: configuration.prefix)
       let desired = [try fixture.desire(5)]
       #expect(try await fixture.network.reconcile(desired: desired).repairs == [], "a whole network needs no repair")
       try await fixture.command("sh", ["-c", command])
@@ -84,7 +87,8 @@ struct ReconcileTests {
         #expect(answer == "hello \(handle.address)")
       }
       #expect(
-        try String(contentsOfFile: "/proc/sys/net/ipv4/conf/\(configuration.bridge)/forwarding", encoding: .utf8) == "0\n")
+        try String(contentsOfFile: "/proc/sys/net/ipv4/conf/\(configuration.bridge)/forwarding", encoding: .utf8)
+          == "0\n")
       #expect(try await fixture.network.reconcile(desired: desired).repairs == [], "one reconciliation is enough")
     }
   }
@@ -93,7 +97,8 @@ struct ReconcileTests {
     try await NetworkFixture.with { fixture in
       _ = try await fixture.prepare(5)
       let other = "\(fixture.configuration.table)_other"
-      try await fixture.command("nft", ["add table inet \(other) { set s { type ipv4_addr; elements = { 192.0.2.7 } }; }"])
+      try await fixture.command(
+        "nft", ["add table inet \(other) { set s { type ipv4_addr; elements = { 192.0.2.7 } }; }"])
       let report = try await fixture.network.reconcile(desired: [fixture.desire(5)])
       let listing = try await fixture.command("nft", ["list", "table", "inet", other])
       try await fixture.command("nft", ["delete", "table", "inet", other])
@@ -113,7 +118,8 @@ struct ReconcileTests {
       #expect(report.repairs.contains(.orphan(try fixture.agent(5).text)))
       try await fixture.withServer(port: 3128) { _ async throws in
         let gateway = fixture.configuration.gateway
-        #expect(try await fixture.connect(from: list[0].handle, to: gateway, port: 3128) == "hello \(fixture.address(6))")
+        #expect(
+          try await fixture.connect(from: list[0].handle, to: gateway, port: 3128) == "hello \(fixture.address(6))")
         #expect(try await fixture.connect(from: list[1].handle, to: gateway, port: 3128, patience: 0.3) == "timeout")
       }
     }

@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 import PalanaCore
 import PalanaPlan
 import Synchronization
@@ -14,31 +10,13 @@ import Synchronization
 /// in the same order as in the ledger: a cut agent is never let in by an operation that began earlier. All methods block (for
 /// a fraction of a millisecond, or a few while listing) and belong on a thread of their own.
 final class FirewallTable: Sendable {
-  private struct Ledger: ~Copyable {
-    var socket: NetlinkSocket
-    var live: [AgentID: FirewallState.LiveAgent] = [:]
-    var cut: Set<AgentID> = []
-    /// Addresses of all prepared agents, live or not.
-    var addresses: [AgentID: UInt32] = [:]
-    var peers: Set<PeerRule> = []
-    var hostAccess: Set<HostAccess> = []
-    /// What the kernel holds, as far as we know.
-    var applied: Set<FirewallElement> = []
-    /// Structure of the tables as we loaded them; nil before.
-    var fingerprint: [UInt8]?
-    /// The kernel's generation up to which every change was ours; nil when somebody else's may be among them.
-    var generation: UInt32?
-  }
-
-  private let configuration: NetworkConfiguration
   private let message: FirewallMessage
-  private let ledger: Mutex<Ledger>
+  private let ledger: Mutex<FirewallLedger>
 
   /// Opens the socket to the kernel; changes nothing.
   init(_ configuration: NetworkConfiguration) throws(NetlinkError) {
-    self.configuration = configuration
     message = FirewallMessage(table: configuration.table)
-    ledger = Mutex(Ledger(socket: try NetlinkSocket(CLNET_NETFILTER)))
+    ledger = Mutex(FirewallLedger(configuration, socket: try NetlinkSocket(CLNET_NETFILTER)))
   }
 
   // MARK: The wish
@@ -46,25 +24,7 @@ final class FirewallTable: Sendable {
   /// Writes down the address of an agent that is being prepared. It cannot speak yet.
   /// - Throws: a conflict when the agent has another address, or another agent has this one, or there are too many.
   func register(_ agent: AgentID, address: UInt32) throws(NetlinkError) {
-    try ledger.withLock { ledger throws(NetlinkError) in
-      if let present = ledger.addresses[agent] {
-        guard present != address else { return }
-        throw NetlinkError(
-          PalanaError(
-            .conflict, "\(agent) has the address \(IPAddress.v4(present)) and not \(IPAddress.v4(address))",
-            hint: "release its network first"))
-      }
-      if let owner = ledger.addresses.first(where: { $0.value == address })?.key {
-        throw NetlinkError(PalanaError(.conflict, "the address \(IPAddress.v4(address)) belongs to \(owner)"))
-      }
-      guard ledger.addresses.count < configuration.maximumAgents else {
-        throw NetlinkError(
-          PalanaError(
-            .conflict, "no more agents fit on this machine's network: there are \(ledger.addresses.count)",
-            hint: "stop an agent, or use more than one machine"))
-      }
-      ledger.addresses[agent] = address
-    }
+    try ledger.withLock { ledger throws(NetlinkError) in try ledger.register(agent, address: address) }
   }
 
   /// Address of a prepared agent.
@@ -84,7 +44,7 @@ final class FirewallTable: Sendable {
   func admit(_ agent: AgentID) throws(NetlinkError) -> Bool {
     try ledger.withLock { ledger throws(NetlinkError) in
       guard !ledger.cut.contains(agent), let address = ledger.addresses[agent] else { return false }
-      ledger.live[agent] = liveAgent(address)
+      ledger.live[agent] = ledger.liveAgent(address)
       try apply(&ledger, "let \(agent) through the firewall")
       return true
     }
@@ -94,7 +54,7 @@ final class FirewallTable: Sendable {
   func adoptLive(_ agent: AgentID) {
     ledger.withLock { ledger in
       guard let address = ledger.addresses[agent] else { return }
-      ledger.live[agent] = liveAgent(address)
+      ledger.live[agent] = ledger.liveAgent(address)
     }
   }
 
@@ -106,7 +66,7 @@ final class FirewallTable: Sendable {
       for agent in agents {
         ledger.live[agent] = nil
         guard let address = ledger.addresses[agent] else { continue }
-        known.insert(.livePort(liveAgent(address)))
+        known.insert(.livePort(ledger.liveAgent(address)))
         known.insert(.live(address))
       }
       try apply(&ledger, "cut agents off in the firewall", removing: known)
@@ -123,7 +83,7 @@ final class FirewallTable: Sendable {
       for agent in agents {
         ledger.live[agent] = nil
         guard let address = ledger.addresses.removeValue(forKey: agent) else { continue }
-        known.insert(.livePort(liveAgent(address)))
+        known.insert(.livePort(ledger.liveAgent(address)))
         known.insert(.live(address))
       }
       try apply(&ledger, "take agents out of the firewall", removing: known)
@@ -151,9 +111,7 @@ final class FirewallTable: Sendable {
 
   /// The agents that an agent has a peering rule with, in either direction.
   func peers(of agent: AgentID) -> Set<AgentID> {
-    ledger.withLock { ledger in
-      Set(ledger.peers.compactMap { $0.from == agent ? $0.to : $0.to == agent ? $0.from : nil })
-    }
+    ledger.withLock { $0.peers(of: agent) }
   }
 
   /// Every agent of a peering rule.
@@ -163,40 +121,16 @@ final class FirewallTable: Sendable {
 
   /// The addresses of the prepared agents that an agent has a peering rule with, in either direction.
   func peerAddresses(of agent: AgentID) -> Set<UInt32> {
-    ledger.withLock { ledger in
-      var result: Set<UInt32> = []
-      for rule in ledger.peers where rule.from == agent || rule.to == agent {
-        if let address = ledger.addresses[rule.from == agent ? rule.to : rule.from] { result.insert(address) }
-      }
-      return result
-    }
+    ledger.withLock { ledger in Set(ledger.peers(of: agent).compactMap { ledger.addresses[$0] }) }
   }
 
   // MARK: The kernel
 
-  private func liveAgent(_ address: UInt32) -> FirewallState.LiveAgent {
-    FirewallState.LiveAgent(
-      interface: configuration.port(for: address), mac: MACAddress(for: address), address: address)
-  }
-
-  private func state(_ ledger: borrowing Ledger) -> FirewallState {
-    var state = FirewallState(configuration: configuration, live: Array(ledger.live.values))
-    for rule in ledger.peers {
-      guard let from = ledger.live[rule.from], let to = ledger.live[rule.to] else { continue }
-      state.peers.append(FirewallState.PeerFlow(from: from.address, to: to.address, port: rule.port))
-    }
-    for access in ledger.hostAccess {
-      guard let to = ledger.live[access.agent] else { continue }
-      state.hostFlows.append(FirewallState.HostFlow(to: to.address, port: access.port))
-    }
-    return state
-  }
-
   /// Brings the kernel's sets from what was applied to what is wanted, in one transaction.
   private func apply(
-    _ ledger: inout Ledger, _ operation: String, removing: Set<FirewallElement> = []
+    _ ledger: inout FirewallLedger, _ operation: String, removing: Set<FirewallElement> = []
   ) throws(NetlinkError) {
-    let wanted = FirewallElement.all(of: state(ledger))
+    let wanted = FirewallElement.all(of: ledger.state)
     let gone = ledger.applied.subtracting(wanted).union(removing)
     let messages = message.remove(gone) + message.add(wanted.subtracting(ledger.applied))
     guard !messages.isEmpty else { return }
@@ -213,7 +147,7 @@ final class FirewallTable: Sendable {
     ledger.generation = before != nil && before == ledger.generation && after == before.map { $0 &+ 1 } ? after : nil
   }
 
-  private func generation(_ ledger: inout Ledger) throws(NetlinkError) -> UInt32 {
+  private func generation(_ ledger: inout FirewallLedger) throws(NetlinkError) -> UInt32 {
     let reply = try ledger.socket.ask(message.generation, "read the firewall's generation")
     guard let value = reply.attributes(after: 4).network(CLNET_NFTA_GEN_ID, as: UInt32.self) else {
       throw NetlinkError(EPROTO, "read the firewall's generation")
@@ -227,7 +161,7 @@ final class FirewallTable: Sendable {
       let before = try generation(&ledger)
       if ledger.generation == before { return true }
       guard let expected = ledger.fingerprint, try fingerprint(&ledger) == expected else { return false }
-      let wanted = FirewallElement.all(of: state(ledger))
+      let wanted = FirewallElement.all(of: ledger.state)
       for set in FirewallSet.allCases {
         let keys = try keys(of: set, &ledger)
         guard keys == Set(wanted.lazy.filter { $0.set == set }.map(\.key)) else { return false }
@@ -243,9 +177,10 @@ final class FirewallTable: Sendable {
   func addressesInKernel() -> Set<UInt32> {
     ledger.withLock { ledger in
       guard let ports = try? keys(of: .livePorts, &ledger), let live = try? keys(of: .live, &ledger) else { return [] }
-      return Set(live.map { $0[...].native(UInt32.self, at: 0).bigEndian }.filter {
-        ports.contains(FirewallElement.livePort(liveAgent($0)).key)
-      })
+      return Set(
+        live.map { $0[...].native(UInt32.self, at: 0).bigEndian }.filter {
+          ports.contains(FirewallElement.livePort(ledger.liveAgent($0)).key)
+        })
     }
   }
 
@@ -254,7 +189,7 @@ final class FirewallTable: Sendable {
     ledger.withLock { ledger in counts(&ledger) }
   }
 
-  private func counts(_ ledger: inout Ledger) -> [FirewallCounter: FirewallState.Count] {
+  private func counts(_ ledger: inout FirewallLedger) -> [FirewallCounter: FirewallState.Count] {
     var result: [FirewallCounter: FirewallState.Count] = [:]
     for bridge in [true, false] {
       let replies = (try? ledger.socket.dump(message.objects(bridge: bridge), "read the firewall's counters")) ?? []
@@ -263,11 +198,11 @@ final class FirewallTable: Sendable {
     return result
   }
 
-  private func keys(of set: FirewallSet, _ ledger: inout Ledger) throws(NetlinkError) -> Set<[UInt8]> {
+  private func keys(of set: FirewallSet, _ ledger: inout FirewallLedger) throws(NetlinkError) -> Set<[UInt8]> {
     message.keys(in: try ledger.socket.dump(message.elements(of: set), "read the firewall's sets"))
   }
 
-  private func fingerprint(_ ledger: inout Ledger) throws(NetlinkError) -> [UInt8] {
+  private func fingerprint(_ ledger: inout FirewallLedger) throws(NetlinkError) -> [UInt8] {
     var result: [UInt8] = []
     for bridge in [true, false] {
       for question in message.structure(bridge: bridge) {
@@ -292,7 +227,7 @@ final class FirewallTable: Sendable {
   func beginReplacement() throws(NetlinkError) -> Replacement {
     try ledger.withLock { ledger throws(NetlinkError) in
       ledger.generation = nil
-      var state = state(ledger)
+      var state = ledger.state
       state.counts = counts(&ledger)
       return Replacement(
         script: FirewallRenderer.render(state: state), elements: FirewallElement.all(of: state),

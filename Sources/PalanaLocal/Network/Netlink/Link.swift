@@ -106,7 +106,8 @@ enum LinkMessage {
 
   /// A pair of links: one on the host, a port of `bridge` and still down; the other in the namespace behind `descriptor`.
   static func createPair(
-    host: String, hostMAC: MACAddress, bridge: UInt32, inside: String, insideMAC: MACAddress, namespace descriptor: Int32,
+    host: String, hostMAC: MACAddress, bridge: UInt32, inside: String, insideMAC: MACAddress,
+    namespace descriptor: Int32,
     mtu: Int
   ) -> NetlinkMessage {
     var message = NetlinkMessage(

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 import PalanaCore
 
 /// What the kernel refused.
@@ -42,7 +38,8 @@ struct NetlinkError: Error, Sendable, CustomStringConvertible {
     return switch code {
     case EPERM, EACCES:
       PalanaError(
-        .denied, "the kernel refused to \(self)", hint: "the agents' network needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)")
+        .denied, "the kernel refused to \(self)",
+        hint: "the agents' network needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)")
     case EXFULL:
       PalanaError(.conflict, "the bridge has no free port: one machine holds 1,023 agents at most")
     default: PalanaError(.failed, "the kernel refused to \(self)")

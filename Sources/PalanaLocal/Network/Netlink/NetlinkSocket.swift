@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 
 /// A netlink socket, used by one thread at a time. All calls block, but only for as long as the kernel works: never call one
 /// from the cooperative pool or an event loop.

@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 import PalanaPlan
 
 /// Messages about IPv4 addresses, routes, neighbours and routing rules. Addresses are in host byte order.
@@ -13,7 +9,9 @@ enum RouteMessage {
   // MARK: Addresses
 
   /// Every IPv4 address of the namespace.
-  static var addresses: NetlinkMessage { NetlinkMessage(CLNET_RTM_GETADDR, fixed: [family, 0, 0, 0] + .native(UInt32(0))) }
+  static var addresses: NetlinkMessage {
+    NetlinkMessage(CLNET_RTM_GETADDR, fixed: [family, 0, 0, 0] + .native(UInt32(0)))
+  }
 
   /// Gives a link an address with a prefix of so many bits. Without a broadcast address: there is no broadcast.
   static func addAddress(_ address: UInt32, prefix: Int, link: UInt32) -> NetlinkMessage {

@@ -1,9 +1,5 @@
 import CLinux
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import Glibc
 
 /// Ends TCP connections from outside, as `ss -K` does: the owner gets an error at once, and the other side a reset.
 enum SocketDestroyer {
