@@ -164,16 +164,17 @@ static void start(const struct job *job) {
     finish_failed(size > 0 ? text : "crun could not start the command");
   }
   if (file_read("pid", text, sizeof text) <= 0 || (command = atoi(text)) <= 1) finish_failed("crun did not say which process it started");
+  // crun may or may not give it a group of its own; ours it must not be.
+  group = getpgid(command);
+  if (group == getpgrp()) group = 0;
   if (wants_terminal) {
     if (terminal < 0) finish_failed("no terminal arrived");
     close(in[1]), close(out[0]), close(error[0]);
     input = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
     output[0] = terminal;
-    group = command;
     resize((unsigned)job_number(job, "rows"), (unsigned)job_number(job, "columns"));
   } else {
     input = in[1], output[0] = out[0], output[1] = error[0];
-    group = crun;
   }
   int all[] = {input, output[0], output[1], STDIN_FILENO, STDOUT_FILENO};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)

@@ -21,7 +21,7 @@ enum { START_SECONDS = 60, DELETE_SECONDS = 20, DRAIN_MILLISECONDS = 500 };
 static struct job job;
 static char crun_log[4096], pid_file[4096];
 static const char *state, *bundle;
-static int out_pipe[2], error_pipe[2];
+static int out_pipe[2], error_pipe[2], life_line[2];
 
 static void crun_delete(void) {
   char *arguments[] = {
@@ -89,17 +89,18 @@ static void fail_with_log(const char *otherwise) {
   fail("crun: %s", size > 0 ? (line ? line + 1 : text) : otherwise);
 }
 
-static pid_t launch(int signals) {
+static pid_t launch(void) {
   char *arguments[] = {
       (char *)job_need(&job, "crun"), "--root", (char *)job_need(&job, "crun.root"), "--cgroup-manager=cgroupfs",
       "--log", crun_log, "run", "--detach", "--bundle", (char *)bundle, "--pid-file", pid_file,
       (char *)job_need(&job, "id"), NULL};
-  if (pipe2(out_pipe, O_CLOEXEC) != 0 || pipe2(error_pipe, O_CLOEXEC) != 0) fail("no pipe: %s", strerror(errno));
-  int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (pipe2(out_pipe, O_CLOEXEC) != 0 || pipe2(error_pipe, O_CLOEXEC) != 0 || pipe2(life_line, O_CLOEXEC) != 0)
+    fail("no pipe: %s", strerror(errno));
   report_cleanup = crun_delete;
-  pid_t crun = spawn(arguments, null, out_pipe[1], error_pipe[1]);
+  // Our end of the life line is never written to: it closes with us, and the sandbox ends.
+  pid_t crun = spawn(arguments, life_line[0], out_pipe[1], error_pipe[1]);
   if (crun < 0) fail("no process: %s", strerror(errno));
-  close(null);
+  close(life_line[0]);
   close(out_pipe[1]);
   close(error_pipe[1]);
   int status;
@@ -107,7 +108,6 @@ static pid_t launch(int signals) {
     kill(-crun, SIGKILL);
     fail("crun did not start the sandbox within %d seconds", START_SECONDS);
   }
-  (void)signals;
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) fail_with_log("it failed without saying why");
   char text[32];
   if (file_read(pid_file, text, sizeof text) <= 0 || atoi(text) <= 1) fail("crun did not say which process it started");
@@ -174,7 +174,7 @@ static int shim(void) {
   log_open(job_need(&job, "logs"), job_number(&job, "log.bytes"), (unsigned)job_number(&job, "log.files"));
   snprintf(crun_log, sizeof crun_log, "%s/crun.log", bundle);
   snprintf(pid_file, sizeof pid_file, "%s/pid", bundle);
-  pid_t pid = launch(signals);
+  pid_t pid = launch();
   char text[512];
   uint64_t started = now_microseconds();
   snprintf(text, sizeof text,

@@ -36,9 +36,26 @@ enum Files {
     }
   }
 
-  /// The contents; nil: there is no such file, or it cannot be read.
+  /// The contents; nil: there is no such file, or it cannot be read. Also for files of `/proc` and `/sys`, whose size is not known before.
   static func read(_ path: String) -> [UInt8]? {
-    (try? Data(contentsOf: URL(filePath: path))).map(Array.init)
+    let file = open(path, O_RDONLY)
+    guard file.number >= 0 else { return nil }
+    var status = stat()
+    guard unsafe fstat(file.number, &status) == 0 else { return nil }
+    var bytes: [UInt8] = []
+    var room = max(Int(status.st_size) + 1, 4096)
+    while true {
+      var failed = false
+      let piece = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, used in
+        let count = unsafe Glibc.read(file.number, buffer.baseAddress, room)
+        failed = count < 0 && errno != EINTR
+        used = max(count, 0)
+      }
+      if failed { return nil }
+      if piece.isEmpty { return bytes }
+      bytes = bytes.isEmpty ? piece : bytes + piece
+      room = 65_536
+    }
   }
 
   /// Names in a folder, sorted; empty when there is none.

@@ -21,6 +21,8 @@ struct Machine: Sendable {
   /// Blocking.
   /// - Throws: `failed` with what the machine lacks and how to install it.
   init(_ configuration: SandboxConfiguration, _ paths: SandboxPaths) throws(PalanaError) {
+    // Programs that end before they have read all that they were given are ordinary; the default answer to that is death.
+    signal(SIGPIPE, SIG_IGN)
     crun = try Program.find("crun", package: "crun")
     _ = try Program.find("mkfs.ext4", package: "e2fsprogs")
     shim = configuration.programs + "/palana-shim"
@@ -45,8 +47,8 @@ struct Machine: Sendable {
     let certificate = Array(configuration.caCertificate.utf8)
     caBundle = paths.shared + "/ca-bundle.pem"
     caCertificate = paths.shared + "/ca.pem"
-    try Files.write(roots + [10] + certificate, to: caBundle, mode: 0o644)
-    try Files.write(certificate, to: caCertificate, mode: 0o644)
+    try Self.install(roots + [10] + certificate, as: caBundle, mode: 0o644)
+    try Self.install(certificate, as: caCertificate, mode: 0o644)
     boot = String(decoding: Files.read("/proc/sys/kernel/random/boot_id") ?? [], as: UTF8.self).filter { $0 != "\n" }
     countsSwap = ControlGroup.countsSwap()
     openFiles = min(Self.hardLimitOfOpenFiles(), 65_536)
@@ -65,9 +67,10 @@ struct Machine: Sendable {
     }
   }
 
-  private static func install(_ bytes: [UInt8], as path: String) throws(PalanaError) {
+  /// Leaves alone what is there already: a sandbox may be starting with it.
+  private static func install(_ bytes: [UInt8], as path: String, mode: UInt32 = 0o755) throws(PalanaError) {
     guard Files.read(path) != bytes else { return }
-    try Files.write(bytes, to: path, mode: 0o755)
+    try Files.write(bytes, to: path, mode: mode)
   }
 
   /// A busybox that needs no library and so runs in every image, for what an image may lack (`tar`).

@@ -127,10 +127,11 @@ package final class SandboxRuntime: Sendable {
       guard let id = AgentID(parsing: name) else { continue }
       try await settle(id)
       guard let started = StatusFiles.started(paths.agent(id)) else { continue }
-      if started.boot != machine.boot {
-        let ended = StatusFiles.ended(paths.agent(id)).flatMap { $0.run == started.run ? $0 : nil }
-        let known = ended ?? StatusFiles.writeLost(paths.agent(id), started, now: clock.now())
-        table.setEnded(SandboxExit(id, known))
+      if let ended = StatusFiles.ended(paths.agent(id)), ended.run == started.run {
+        table.setEnded(SandboxExit(id, ended))
+      } else if started.boot != machine.boot {
+        // The numbers of its processes are others' now.
+        table.setEnded(SandboxExit(id, StatusFiles.writeLost(paths.agent(id), started, now: clock.now())))
       } else {
         _ = try adopt(id, started)
       }

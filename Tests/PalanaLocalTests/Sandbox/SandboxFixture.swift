@@ -36,8 +36,23 @@ final class SandboxFixture: Sendable {
     await fixture.cleanUp()
   }
 
+  /// Removes what a test process that crashed has left, once.
+  private static let swept: Void = {
+    for name in Files.names(in: "/tmp") where name.hasPrefix("sandbox-") && !name.hasSuffix("-run") {
+      let parts = name.split(separator: "-")
+      guard parts.count == 3, let pid = Int32(parts[1]), kill(pid, 0) != 0 else { continue }
+      for agent in Files.names(in: "/tmp/\(name)/agents") {
+        guard let started = StatusFiles.started("/tmp/\(name)/agents/\(agent)") else { continue }
+        ProcessHandle(pid: started.pid, start: started.pidStart)?.signal(SIGKILL)
+      }
+      try? Files.remove("/tmp/\(name)")
+      try? Files.remove("/tmp/\(name)-run")
+    }
+  }()
+
   private init(_ change: (inout SandboxConfiguration) -> Void) async throws {
-    let name = "sandbox-\(RandomToken.hex(bytes: 4))"
+    Self.swept
+    let name = "sandbox-\(getpid())-\(RandomToken.hex(bytes: 4))"
     home = "/tmp/\(name)"
     var configuration = SandboxConfiguration(
       home: home, runtimeDirectory: home + "-run", programs: try await Self.programs(), caCertificate: "test CA\n")

@@ -15,11 +15,11 @@ final class FolderWatch: Sendable {
     guard descriptor.number >= 0 else { throw SystemCall.error(-descriptor.number, "no folder watch") }
     poller = try ReadinessPoller.shared()
     (events, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-    let number = descriptor.number
-    try poller.add(number) { [continuation] in
+    // The handler holds the descriptor: a number that was closed meanwhile could be another's, on which a read waits for ever.
+    try poller.add(descriptor.number) { [continuation, descriptor] in
       // Emptied, so that the next event is an edge again. What it says does not matter.
       var discard = [UInt8](repeating: 0, count: 4096)
-      while unsafe discard.withUnsafeMutableBytes({ unsafe read(number, $0.baseAddress, $0.count) }) > 0 {}
+      while unsafe discard.withUnsafeMutableBytes({ unsafe read(descriptor.number, $0.baseAddress, $0.count) }) > 0 {}
       continuation.yield()
     }
   }

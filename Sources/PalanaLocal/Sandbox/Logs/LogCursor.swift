@@ -69,15 +69,15 @@ struct LogCursor: Sendable {
 
   /// What comes next, at most 64 KiB; empty: nothing has been written yet.
   mutating func next() -> [UInt8] {
-    while true {
-      if let bytes = advance(), !bytes.isEmpty { return bytes }
-      guard let following = Self.numbers(folder).first(where: { $0 > number }) else { return [] }
+    if let bytes = advance(), !bytes.isEmpty { return bytes }
+    while let following = Self.numbers(folder).first(where: { $0 > number }) {
       // The last lines may have been written between the read and the look at the folder: only now is this file complete.
       if let bytes = advance(), !bytes.isEmpty { return bytes }
-      let next = Self.open(folder, following)
-      guard next.number >= 0 else { continue }
-      (number, file, offset) = (following, next, 0)
+      // One that was removed since is passed over.
+      (number, file, offset) = (following, Self.open(folder, following), 0)
+      if let bytes = advance(), !bytes.isEmpty { return bytes }
     }
+    return []
   }
 
   private mutating func advance() -> [UInt8]? {
