@@ -1,0 +1,216 @@
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import PalanaAPI
+import PalanaCore
+import PalanaPolicy
+import PalanaSecrets
+import Testing
+
+@testable import PalanaEgress
+
+/// A running gateway with two agents: A (127.0.1.1) may reach `allowed.test` and has a secret bound to it, and `other.test`
+/// without a secret; B (127.0.1.2) may reach `other.test`. `evil.test` is allowed for nobody.
+struct GatewayFixture: Sendable {
+  static let canary = "canary-7f3a9c-s3cr3t-value"
+  static let placeholder = "TOKEN_GITHUB_PAT"
+  static let tokenA = "token-of-agent-a"
+  static let tokenB = "token-of-agent-b"
+
+  let gateway: EgressGateway
+  let port: Int
+  let sink: RecordingSink
+  let secrets: FakeSecrets
+  /// What clients trust.
+  let clientTLS: NIOSSLContext
+  let authority: CertificateAuthority
+  let upstreamPort: UInt16
+
+  /// How one test differs from the usual set-up.
+  struct Options: Sendable {
+    var limits = EgressLimits()
+    var threads = 2
+    var script: Upstream.Script = Upstream.echo
+    /// Names in the upstream's certificate; nil: no TLS.
+    var certificate: String? = "allowed.test"
+    var certificateAuthority: PEMSource = .trusted
+    var allowed = ["127.0.0.0/8"]
+    var bindings: [PlaceholderBinding]?
+    var rulesA: [EgressRule]?
+    var guardrails: [any Guardrail] = []
+    var nameServers: [EgressGatewayConfiguration.NameServer] = []
+    var hosts: [String: String] = ["allowed.test": "127.0.0.1", "other.test": "127.0.0.1", "evil.test": "127.0.0.1"]
+
+    enum PEMSource: Sendable { case trusted, stranger, ours }
+  }
+
+  /// Runs a gateway and an upstream for the time of `body`.
+  static func run(
+    _ options: Options = Options(), _ body: @Sendable (GatewayFixture, Upstream) async throws -> Void
+  ) async throws {
+    let now = WallClock.system.now()
+    let ours = try makeAuthority("test", now)
+    let roots = try makeAuthority("upstreams", now)
+    let stranger = try makeAuthority("stranger", now)
+    let signer =
+      switch options.certificateAuthority {
+      case .trusted: roots
+      case .stranger: stranger
+      case .ours: ours
+      }
+    let tls = try options.certificate.map { name in
+      try LeafMint(authority: signer).context(for: CanonicalHost.parse(name), now: now)
+    }
+    let upstream = try await Upstream(tls: tls, script: options.script)
+    let file = try TemporaryFile(roots.certificatePEM)
+    defer { file.remove() }
+
+    var hosts: [CanonicalHost: IPAddress] = [:]
+    for (name, address) in options.hosts { hosts[try CanonicalHost.parse(name)] = IPAddress(address) }
+    let configuration = EgressGatewayConfiguration(
+      listenAddress: .v4(0x7f00_0001), threads: options.threads, nameServers: options.nameServers, staticHosts: hosts,
+      upstreamCAFiles: [file.path], addresses: AddressPolicy(allowed: try options.allowed.map { try CIDR($0) }),
+      limits: options.limits)
+    let sink = RecordingSink()
+    let secrets = FakeSecrets()
+    secrets.set("token", canary)
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let gateway = try EgressGateway(
+      configuration: configuration, certificateAuthority: ours, secrets: secrets, audit: { _ in sink }, logger: logger)
+    try await gateway.listen()
+    let bound = try #require(gateway.boundAddress)
+    var client = TLSConfiguration.makeClientConfiguration()
+    client.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(ours.certificatePEM.utf8)))
+    client.shutdownTimeout = .milliseconds(200)
+    let fixture = GatewayFixture(
+      gateway: gateway, port: Int(bound.port), sink: sink, secrets: secrets,
+      clientTLS: try NIOSSLContext(configuration: client), authority: ours, upstreamPort: upstream.port)
+    await gateway.apply(try fixture.snapshot(1, options: options))
+    try await withThrowingDiscardingTaskGroup { group in
+      group.addTask { try? await gateway.run() }
+      group.addTask { await upstream.run() }
+      defer { group.cancelAll() }
+      try await body(fixture, upstream)
+    }
+  }
+
+  static func makeAuthority(_ name: String, _ now: Timestamp) throws -> CertificateAuthority {
+    let pair = try CertificateAuthority.generate(installation: name, now: now)
+    return try CertificateAuthority(certificatePEM: pair.certificate, keyPEM: pair.key)
+  }
+
+  // MARK: Agents
+
+  func snapshot(
+    _ version: UInt64, options: Options = Options(), killA: Bool = false, withA: Bool = true, tokenA: String = Self.tokenA
+  ) throws -> EgressSnapshot {
+    let ports = [Int(upstreamPort), 80, 443]
+    var agents: [EgressAgent] = []
+    if withA {
+      let rules =
+        options.rulesA ?? [
+          EgressRule(id: "allowed", host: "allowed.test", ports: ports),
+          EgressRule(id: "other", host: "other.test", ports: ports),
+          EgressRule(id: "dns", host: "**.names.test", ports: ports),
+          EgressRule(id: "address", host: "127.0.0.1", ports: ports),
+          EgressRule(id: "metadata", host: "169.254.169.254", ports: ports),
+        ]
+      agents.append(
+        try agent(
+          "a", source: "127.0.1.1", token: tokenA, rules: rules, bindings: options.bindings ?? [try binding()],
+          guardrails: options.guardrails, killed: killA))
+    }
+    agents.append(
+      try agent(
+        "b", source: "127.0.1.2", token: Self.tokenB,
+        rules: [EgressRule(id: "other", host: "other.test", ports: ports), EgressRule(id: "allowed", host: "allowed.test", ports: ports)],
+        bindings: []))
+    return try EgressSnapshot(version: version, agents: agents)
+  }
+
+  func agent(
+    _ name: String, source: String, token: String, rules: [EgressRule], bindings: [PlaceholderBinding],
+    guardrails: [any Guardrail] = [], killed: Bool = false
+  ) throws -> EgressAgent {
+    let owner = try UserIdentity("alice@example.com")
+    let resource = try ResourceName(name)
+    return EgressAgent(
+      subject: PolicySubject(
+        id: AgentID(owner: owner, name: resource), name: resource, owner: owner, template: nil, labels: [:]),
+      source: try #require(IPAddress(source)), proxyToken: Redacted(token),
+      decisions: DecisionCore(rules: try CompiledRules([RuleSource(name: "agent", rules: rules)]), guardrails: guardrails),
+      bindings: bindings, isKilled: killed)
+  }
+
+  static var idA: AgentID {
+    get throws { AgentID(owner: try UserIdentity("alice@example.com"), name: try ResourceName("a")) }
+  }
+
+  func binding(
+    _ placeholder: String = Self.placeholder, key: String = "token", host: String = "allowed.test", port: UInt16? = nil,
+    places: Set<PlaceholderBinding.Place> = [.header("authorization"), .basic], scheme: EgressRequest.Scheme = .https
+  ) throws -> PlaceholderBinding {
+    PlaceholderBinding(
+      placeholder: placeholder, secretName: "GITHUB_PAT",
+      ref: SecretRef(
+        path: SecretPath(
+          area: .proxySecrets, owner: try UserIdentity("alice@example.com"), agent: try ResourceName("a"), secret: "GITHUB_PAT"),
+        key: key),
+      destinations: [BoundDestination(host: try HostPattern.parse(host), port: port ?? upstreamPort, scheme: scheme)],
+      places: places, revision: 1)
+  }
+
+  // MARK: Clients
+
+  static func basic(_ token: String) -> String {
+    "Basic " + String(decoding: Base64.encode(Array("agent:\(token)".utf8)), as: UTF8.self)
+  }
+
+  /// A connection of an agent to the gateway.
+  func client<Result: Sendable>(
+    from source: String = "127.0.1.1", _ body: (inout Wire) async throws -> Result
+  ) async throws -> Result {
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .bind(to: SocketAddress(ipAddress: source, port: 0))
+      .connect(host: "127.0.0.1", port: port) { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+        }
+      }
+    return try await channel.executeThenClose { inbound, outbound in
+      var wire = Wire(channel.channel, inbound, outbound)
+      return try await body(&wire)
+    }
+  }
+
+  /// The text of a CONNECT request.
+  func connect(_ host: String, port: UInt16? = nil, token: String? = Self.tokenA) -> String {
+    let authority = "\(host):\(port ?? upstreamPort)"
+    let proof = token.map { "proxy-authorization: \(Self.basic($0))\r\n" } ?? ""
+    return "CONNECT \(authority) HTTP/1.1\r\nhost: \(authority)\r\n\(proof)\r\n"
+  }
+
+  /// A connection of agent A with an open tunnel, TLS inside.
+  func tunnel<Result: Sendable>(
+    _ host: String = "allowed.test", from source: String = "127.0.1.1", token: String = Self.tokenA,
+    serverName: String? = nil, _ body: (inout Wire) async throws -> Result
+  ) async throws -> Result {
+    try await client(from: source) { wire in
+      try await wire.send(connect(host, token: token))
+      let answer = try await wire.head()
+      try #require(answer?.hasPrefix("HTTP/1.1 200 ") == true, "\(answer ?? "closed")")
+      try await wire.startTLS(clientTLS, name: serverName ?? host)
+      return try await body(&wire)
+    }
+  }
+
+  /// The text of a request inside a tunnel.
+  func request(
+    _ target: String = "/", method: String = "GET", host: String = "allowed.test", _ fields: String...
+  ) -> String {
+    let lines = fields.map { $0 + "\r\n" }.joined()
+    return "\(method) \(target) HTTP/1.1\r\nhost: \(host):\(upstreamPort)\r\n\(lines)\r\n"
+  }
+}
