@@ -87,7 +87,7 @@ let modules: [Module] = [
   Module(
     name: "PalanaBootstrap",
     uses: [
-      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore",
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
       "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaControl", "CProcess", argumentParser, crypto, logging, nioCore, nioPosix,
       serviceLifecycle, unixSignals, yams,
     ]),
