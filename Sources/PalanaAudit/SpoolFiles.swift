@@ -106,7 +106,13 @@ final class FileHandleLock: Sendable {
     guard file >= 0 else {
       throw PalanaError(.failed, "\(path) cannot be opened: \(SpoolFiles.message(errno))")
     }
-    guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+    // A program that is being started elsewhere in this process holds a copy of an old descriptor until its exec: the moment passes.
+    var isLocked = flock(file, LOCK_EX | LOCK_NB) == 0
+    for _ in 0..<100 where !isLocked {
+      usleep(20_000)
+      isLocked = flock(file, LOCK_EX | LOCK_NB) == 0
+    }
+    guard isLocked else {
       SpoolFiles.close(file)
       throw PalanaError(.conflict, "the audit folder is in use by another process", hint: "is another palanad running?")
     }

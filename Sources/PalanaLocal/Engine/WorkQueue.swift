@@ -55,7 +55,7 @@ package actor WorkQueue<Key: Hashable & Sendable> {
   package func runTimer() async {
     while !isShut, !Task.isCancelled {
       let now = ContinuousClock.now
-      for (key, date) in delayed where date <= now { add(key) }
+      for (key, _) in delayed.filter({ $0.value <= now }).sorted(by: { $0.value < $1.value }) { add(key) }
       if let next = delayed.values.min() {
         await sleep(until: next)
       } else {
