@@ -15,8 +15,9 @@ extension AuditLog {
     let cutoff = clock.now() - age
     while true {
       let removed = try await extend { [clock] db in try Self.removeBatch(db, before: cutoff, now: clock.now()) }
-      guard removed > 0 else { return total }
       total += removed
+      // A part of a batch is the last one. The marks of this run are never themselves a reason to go on.
+      if removed < Self.batch { return total }
     }
   }
 
