@@ -27,12 +27,15 @@ struct AgentSettling: Sendable {
     switch status.phase {
     case .running: return .reached
     case .killed:
-      return .impossible(
-        PalanaError(
-          .denied, "agent/\(agent.metadata.name) is killed and stays cut off",
-          hint: "see why: pcli audit --component kill; let it back: pcli unkill \(agent.metadata.name) --reason TEXT"))
+      return .impossible(killed(agent.metadata.name.text))
     case .pending, .stopped, .idle, .failed: return .unsettled
     }
+  }
+
+  private static func killed(_ name: String) -> PalanaError {
+    PalanaError(
+      .conflict, "agent/\(name) is killed and stays cut off",
+      hint: "see why: pcli audit --component kill; let it back: pcli unkill \(name)")
   }
 
   /// Whether an agent that was asked to stop has done so.
@@ -45,8 +48,7 @@ struct AgentSettling: Sendable {
   }
 
   private static func isCurrent(_ status: AgentStatus, _ generation: Int64?) -> Bool {
-    guard let generation, let observed = status.observedGeneration else { return true }
-    return observed >= generation
+    (status.observedGeneration ?? 0) >= (generation ?? 0)
   }
 
   /// Waits until the agent runs.
@@ -73,12 +75,14 @@ struct AgentSettling: Sendable {
           .waitForAgent, ["name": name], query: [("exitAfter", after.description), ("timeout", "30")],
           as: WaitResult.self)
         guard result.reached else { continue }
-        if let exit = result.lastExit, exit.reason == "StartFailed" {
+        guard result.phase != .killed else { throw Self.killed(name) }
+        // Without a code no exit came, and the last one belongs to an earlier run.
+        if result.exitCode != nil, let exit = result.lastExit, exit.reason == "StartFailed" {
           throw PalanaError(.failed, "agent/\(name) cannot start", hint: exit.message ?? "")
         }
-        guard let code = result.exitCode ?? result.lastExit?.code else {
+        guard let code = result.exitCode else {
           throw PalanaError(
-            .failed, "agent/\(name) ended, but its exit code is not known", hint: "see pcli describe \(name)")
+            .failed, "agent/\(name) was stopped before it ended by itself", hint: "see pcli describe \(name)")
         }
         return Int32(clamping: code)
       }

@@ -17,38 +17,29 @@ struct EgressTest: PalanaCommand {
     let agent = try ResourceName(agent).text
     let request = EgressTestRequest(method: method.uppercased(), url: url)
     let answer = try await context.withClient { client in
-      try await client.json(.testEgress, ["name": agent], body: try .json(encoding: request))
+      try await client.call(.testEgress, ["name": agent], body: try .json(encoding: request), as: EgressTestResult.self)
     }
     let lines = Self.lines(answer, method: request.method, url: url, colour: context.output.colourOutput)
-    try await context.output.result(answer, lines: { lines })
-    return answer["allowed"]?.bool == true ? 0 : PalanaError.Code.denied.exitCode
+    try await context.output.result(try JSONText.value(of: answer), lines: { lines })
+    return answer.allowed ? 0 : PalanaError.Code.denied.exitCode
   }
 
   /// The decision, the reason, and what each layer said.
-  /// - Parameter answer: an `EgressTestResult`; steps are shown when the server tells them.
-  static func lines(_ answer: JSONValue, method: String, url: String, colour: Bool) -> [String] {
-    let allowed = answer["allowed"]?.bool == true
-    let word = allowed ? "allow" : "deny"
-    let code = colour ? Table.code(allowed ? .good : .bad) : nil
-    var lines = [
-      (code.map { $0 + word + "\u{1b}[0m" } ?? word) + "  " + TerminalText.safe("\(method) \(url)")
-    ]
-    func add(_ label: String, _ value: String?) {
-      guard let value, !value.isEmpty else { return }
-      lines.append("  \(label.padding(to: 12))\(TerminalText.safe(value))")
+  static func lines(_ answer: EgressTestResult, method: String, url: String, colour: Bool) -> [String] {
+    let word = answer.allowed ? "allow" : "deny"
+    let code = colour ? Table.code(answer.allowed ? .good : .bad) : nil
+    var sections = Sections()
+    sections.add("  reason", answer.reason)
+    sections.add("  rule", answer.rule)
+    sections.add("  decided on", "\(answer.host):\(answer.port) (\(answer.stage))")
+    sections.add("  policy", answer.policyVersion)
+    for step in answer.steps {
+      let rule = step.rule.map { " by \($0)" } ?? ""
+      sections.add("  \(step.layer)", "\(step.verdict)\(rule): \(step.explanation)")
     }
-    add("reason", answer["reason"]?.string)
-    add("rule", answer["rule"]?.string)
-    if let host = answer["host"]?.string { add("destination", host + (answer["port"]?.int.map { ":\($0)" } ?? "")) }
-    add("policy", answer["policyVersion"]?.string)
-    for step in answer["steps"]?.array ?? [] {
-      let parts = [
-        step["decision"]?.string, step["rule"]?.string, step["explanation"]?.string ?? step["message"]?.string,
-      ]
-      add(step["layer"]?.string ?? step["name"]?.string ?? "step", parts.compactMap { $0 }.joined(separator: "  "))
-    }
-    add("why", answer["explanation"]?.string)
-    return lines
+    sections.add("  why", answer.explanation)
+    return [(code.map { $0 + word + "\u{1b}[0m" } ?? word) + "  " + TerminalText.safe("\(method) \(url)")]
+      + sections.lines()
   }
 }
 

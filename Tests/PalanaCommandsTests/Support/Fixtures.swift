@@ -17,7 +17,7 @@ enum Fixtures {
     {"apiVersion":"palana.dev/v1alpha1","kind":"Agent",
      "metadata":{"name":"web","uid":"u2","resourceVersion":"9","generation":1,"creationTimestamp":"2026-11-11T01:00:00.000000Z"},
      "spec":{"owner":"alice@example.com","image":"oci-archive:/srv/web.tar"},
-     "status":{"phase":"Stopped","restarts":0,"lastExit":{"code":0,"reason":"Completed","time":"2026-11-20T01:00:00.000000Z"}}}
+     "status":{"phase":"Stopped","observedGeneration":1,"restarts":0,"lastExit":{"code":0,"reason":"Completed","time":"2026-11-20T01:00:00.000000Z"}}}
     """
 
   static let fresh = """
@@ -83,6 +83,7 @@ enum Fixtures {
     """
 
   static let denied = """
-    {"allowed":false,"reason":"host_not_allowed","policyVersion":"v3","explanation":"No rule allows evil.example.","host":"evil.example","port":443}
+    {"allowed":false,"reason":"host_not_allowed","policyVersion":"v3","explanation":"No rule allows evil.example.","stage":"authority","host":"evil.example","port":443,
+     "steps":[{"layer":"rules","verdict":"abstain","explanation":"none of 2 rules is about this host"},{"layer":"guardrail[0]","verdict":"deny","rule":"guardrail/base","explanation":"no uploads"}]}
     """
 }
