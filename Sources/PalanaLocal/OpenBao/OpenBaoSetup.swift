@@ -22,6 +22,8 @@ import PalanaSecrets
 struct OpenBaoSetup: Sendable {
   let layout: OpenBaoLayout
   let server: VaultServer
+  /// The sessions of the purposes that work all the time.
+  let sessions: [SecretPurpose: VaultSession]
   let clock: any Clock<Duration>
   let logger: Logger
 
@@ -62,7 +64,15 @@ struct OpenBaoSetup: Sendable {
   /// - Throws: ``PalanaError``: `failed` that says what is wrong, or what the last step met.
   func complete() async throws(PalanaError) {
     var health = try await waitFor { _ in true }
-    if !health.isInitialized { try await initialize() }
+    if !health.isInitialized {
+      // Without this, a folder that is not mounted would be filled anew, and every secret would seem lost.
+      guard try await recovery() == nil else {
+        throw PalanaError(
+          .failed, "OpenBao's storage \(layout.data) is empty, but it held secrets before",
+          hint: "restore it from a backup, or remove \(layout.folder) to begin with an empty store")
+      }
+      try await initialize()
+    }
     health = try await waitFor(\.isActive)
     guard var kept = try await recovery() else {
       throw PalanaError(
@@ -71,14 +81,32 @@ struct OpenBaoSetup: Sendable {
     }
     if let token = kept.rootToken {
       let root = VaultClient(server: server, tokens: .fixed(Redacted(token)))
-      try await SecretStoreSetup.prepare(root, clock: clock)
-      for purpose in SecretPurpose.allCases { try await issue(purpose, with: root) }
-      try await root.revokeToken()
+      // Denied: an earlier start was interrupted after it had revoked the token, its very last act in the store.
+      if try await isAccepted(root) { try await prepare(with: root) }
       kept.rootToken = nil
       try await write(kept)
       logger.notice("the secret store is set up", metadata: ["openbao.version": "\(health.version)"])
-      return
     }
+    try await align()
+  }
+
+  private func isAccepted(_ client: VaultClient) async throws(PalanaError) -> Bool {
+    do throws(PalanaError) { _ = try await client.tokenFacts() } catch {
+      guard error.code == .denied else { throw error }
+      return false
+    }
+    return true
+  }
+
+  /// The first set-up of a new storage, ended by the root token's own revocation.
+  private func prepare(with root: VaultClient) async throws(PalanaError) {
+    try await SecretStoreSetup.prepare(root, clock: clock)
+    for purpose in SecretPurpose.allCases { try await issue(purpose, with: root) }
+    try await root.revokeToken()
+  }
+
+  /// Corrects policies and roles, and issues what does not work any more.
+  private func align() async throws(PalanaError) {
     let session = VaultSession(
       server: server, credential: .appRole(file: layout.credential(.admin)), logger: logger)
     let admin = VaultClient(server: server, tokens: .session(session))
@@ -88,8 +116,8 @@ struct OpenBaoSetup: Sendable {
         .failed, "Palana's administrator credential of the secret store is missing or not accepted",
         hint: "restore the folder \(layout.keys) from a backup of the same time as the storage")
     }
-    for purpose in SecretPurpose.allCases where purpose != .admin {
-      guard try await !works(purpose) else { continue }
+    for (purpose, session) in sessions {
+      if try await works(session) { continue }
       logger.notice(
         "a credential of the secret store is issued anew", metadata: ["secrets.purpose": "\(purpose.rawValue)"])
       try await issue(purpose, with: admin)
@@ -105,15 +133,12 @@ struct OpenBaoSetup: Sendable {
     try await SecretFile.remove(layout.initializing)
   }
 
-  /// Whether the purpose's credential file is there and accepted.
-  private func works(_ purpose: SecretPurpose) async throws(PalanaError) -> Bool {
-    let session = VaultSession(
-      server: server, credential: .appRole(file: layout.credential(purpose)), logger: logger)
+  /// Whether the session's credential is there and accepted. The token is kept: it is needed next.
+  private func works(_ session: VaultSession) async throws(PalanaError) -> Bool {
     do throws(PalanaError) { _ = try await session.token() } catch {
       guard error.code == .unreachable else { return false }
       throw error
     }
-    try? await VaultClient(server: server, tokens: .session(session)).revokeToken()
     return true
   }
 

@@ -22,7 +22,7 @@ package final class OpenBaoSupervisor: Service {
   private let clock: any Clock<Duration>
   private let logger: Logger
   private let server: VaultServer
-  private let sessions: [VaultSession]
+  private let sessions: [SecretPurpose: VaultSession]
   private let board = HealthBoard()
   private let pid = Mutex<Int32?>(nil)
 
@@ -33,26 +33,27 @@ package final class OpenBaoSupervisor: Service {
     self.configuration = configuration
     self.clock = clock
     self.logger = logger
-    let purposes: [SecretPurpose] = [.gateway, .control, .runtime]
-    let clients: [VaultClient]
+    let tokens: (SecretPurpose) -> VaultSession
     switch configuration.mode {
     case .supervised(_, let folder):
       let layout = OpenBaoLayout(folder: folder)
       let server = try VaultServer(address: .socket(layout.socket))
       self.server = server
-      sessions = purposes.map { purpose in
+      tokens = { purpose in
         VaultSession(
           server: server, credential: .appRole(file: layout.credential(purpose)), clock: clock, logger: logger)
       }
-      clients = sessions.map { VaultClient(server: server, tokens: .session($0)) }
     case .external(let address, let tokenFile, let caFile):
       let server = try VaultServer(address: address, caFile: caFile)
       self.server = server
       let session = VaultSession(server: server, credential: .tokenFile(tokenFile), clock: clock, logger: logger)
-      sessions = [session]
-      clients = purposes.map { _ in VaultClient(server: server, tokens: .session(session)) }
+      tokens = { _ in session }
     }
-    (gateway, control, runtime) = (clients[0], clients[1], clients[2])
+    let (gateway, control, runtime) = (tokens(.gateway), tokens(.control), tokens(.runtime))
+    sessions = [.gateway: gateway, .control: control, .runtime: runtime]
+    self.gateway = VaultClient(server: server, tokens: .session(gateway))
+    self.control = VaultClient(server: server, tokens: .session(control))
+    self.runtime = VaultClient(server: server, tokens: .session(runtime))
   }
 
   /// How the store is now.
@@ -89,7 +90,9 @@ package final class OpenBaoSupervisor: Service {
       case .external:
         group.addTask { try await self.watch() }
       }
-      for session in sessions {
+      // With an external store the three are one and the same; it is kept alive once.
+      var kept: Set<ObjectIdentifier> = []
+      for session in sessions.values where kept.insert(ObjectIdentifier(session)).inserted {
         group.addTask {
           // Asked before the store is ready it would only fail and wait longer than needed.
           guard (try? await self.board.wait(for: .ready)) != nil else { return }
@@ -121,7 +124,8 @@ package final class OpenBaoSupervisor: Service {
     let log = OpenBaoLog(path: layout.log, limit: configuration.logBytes)
     let process = OpenBaoProcess(
       binary: binary, layout: layout, confinement: confinement, stopTimeout: configuration.stopTimeout, log: log)
-    let setup = OpenBaoSetup(layout: layout, server: server, clock: clock, logger: logger)
+    let setup = OpenBaoSetup(
+      layout: layout, server: server, sessions: sessions, clock: clock, logger: logger)
     var failures = 0
     while !Task.isCancelled {
       if try await ServerProcess.endLeftOver(layout.process, clock: clock) {

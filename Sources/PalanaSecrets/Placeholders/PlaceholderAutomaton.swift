@@ -17,6 +17,8 @@ struct PlaceholderAutomaton: Sendable {
   /// The longest pattern that ends in a state, or -1.
   private let output: [Int32]
   private let lengths: [Int]
+  /// Bytes of the longest pattern.
+  let longest: Int
 
   /// - Parameter patterns: empty ones are never found; one that occurs twice is reported under its first index.
   init(_ patterns: [[UInt8]]) {
@@ -72,10 +74,13 @@ struct PlaceholderAutomaton: Sendable {
     self.depth = depth
     self.output = output
     lengths = patterns.map(\.count)
+    longest = lengths.max() ?? 0
   }
 
   /// The leftmost match at or after `start`, the longest of those that begin there.
   func first(in bytes: Span<UInt8>, from start: Int) -> Found? {
+    // Spans: the tables are looked at for every byte, and an array would be counted each time.
+    let (classes, next, depth, output) = (classes.span, next.span, depth.span, output.span)
     var state = 0
     var best: Found?
     var index = start

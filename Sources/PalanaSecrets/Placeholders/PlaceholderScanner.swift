@@ -42,8 +42,7 @@ package struct PlaceholderScanner: Sendable {
 
   /// The leftmost placeholder at or after `start`.
   package func firstMatch(in bytes: Span<UInt8>, from start: Int = 0) -> Match? {
-    guard start < bytes.count, mayMatch(bytes, from: start) else { return nil }
-    var position = start
+    guard start < bytes.count, var position = firstPossible(bytes, from: start) else { return nil }
     while let found = automaton.first(in: bytes, from: position) {
       let begin = found.range.lowerBound
       if found.pattern < count, !isStandard[found.pattern] {
@@ -105,13 +104,17 @@ package struct PlaceholderScanner: Sendable {
     return Redacted(result)
   }
 
-  private func mayMatch(_ bytes: Span<UInt8>, from start: Int) -> Bool {
-    guard let anchor else { return true }
+  /// Where a match could begin at the earliest, judged by the byte that every one holds. Nil: there is none.
+  private func firstPossible(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+    guard let anchor else { return start }
     // memchr looks at sixteen bytes and more at once; the buffer is only read and does not escape.
-    return unsafe bytes.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return false }
-      return unsafe memchr(base + start, Int32(anchor), buffer.count - start) != nil
+    let found: Int? = unsafe bytes.withUnsafeBufferPointer { buffer in
+      guard let base = buffer.baseAddress,
+        let place = unsafe memchr(base + start, Int32(anchor), buffer.count - start)
+      else { return nil }
+      return unsafe UnsafeRawPointer(place) - UnsafeRawPointer(base)
     }
+    return found.map { max(start, $0 - automaton.longest) }
   }
 
   /// From rare to common in header values.

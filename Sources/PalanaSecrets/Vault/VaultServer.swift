@@ -52,6 +52,10 @@ package final class VaultServer: Service {
     await close()
   }
 
+  // A client that was never closed is closed in the background: HTTPClient insists on it, and an error in somebody's
+  // initialiser must stay that error.
+  deinit { http.shutdown { _ in } }
+
   /// Closes the connections. The server cannot be used any more. Safe to call twice.
   package func close() async { try? await http.shutdown() }
 
@@ -99,10 +103,24 @@ package final class VaultServer: Service {
     }
   }
 
+  /// The client's own time limit ends with the head of the answer; a body that trickles needs one of its own.
+  private func collected(_ body: HTTPClientResponse.Body, within timeout: Duration) async throws -> ByteBuffer {
+    let limit = limits.responseBytes
+    return try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
+      group.addTask { try await body.collect(upTo: limit) }
+      group.addTask {
+        try await Task.sleep(for: timeout)
+        throw BodyTimeout()
+      }
+      defer { group.cancelAll() }
+      return try await group.next() ?? ByteBuffer()
+    }
+  }
+
   private func once(_ request: HTTPClientRequest, timeout: Duration) async throws(PalanaError) -> Answer {
     do {
       let response = try await http.execute(request, timeout: TimeAmount(timeout))
-      let body = try await response.body.collect(upTo: limits.responseBytes)
+      let body = try await collected(response.body, within: timeout)
       return Answer(status: response.status.code, body: Redacted(body))
     } catch is NIOTooManyBytesError {
       throw PalanaError(.failed, "the secret store sent more than \(limits.responseBytes) bytes")
@@ -117,6 +135,9 @@ package final class VaultServer: Service {
     }
   }
 }
+
+/// The body did not end in time.
+private struct BodyTimeout: Error {}
 
 extension TimeAmount {
   init(_ duration: Duration) { self = .microseconds(duration.wholeMicroseconds) }

@@ -136,6 +136,87 @@ import Testing
     }
   }
 
+  @Test(.timeLimit(.minutes(2))) func anEmptyStorageBesideOldKeysIsNotFilledAnew() async throws {
+    try await OpenBaoFixture.withFolder { folder in
+      let layout = OpenBaoLayout(folder: folder)
+      try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in try await store.ready() }
+      #expect(unsafe rename(layout.data, layout.data + ".away") == 0)
+      try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
+        #expect(await OpenBaoFixture.code { try await store.ready() } == .failed)
+        if case .failed(let error) = store.health { #expect(error.message.contains("empty")) }
+      }
+      _ = try await Subprocess.run(.name("rm"), arguments: ["-rf", layout.data], output: .discarded)
+      #expect(unsafe rename(layout.data + ".away", layout.data) == 0)
+      try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in try await store.ready() }
+    }
+  }
+
+  @Test(.timeLimit(.minutes(2))) func aFirstSetUpThatEndedWithTheRevocationIsCompleted() async throws {
+    try await OpenBaoFixture.withFolder { folder in
+      let layout = OpenBaoLayout(folder: folder)
+      try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in try await store.ready() }
+      // The root token still stands in the file, though the store does not know it any more.
+      try await SecretFile.write(
+        Redacted(Array(#"{"recoveryKey":"kept","rootToken":"s.revoked"}"#.utf8)), to: layout.recovery)
+      try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in try await store.ready() }
+      let recovery = String(decoding: try await SecretFile.read(layout.recovery).reveal(), as: UTF8.self)
+      #expect(recovery == #"{"recoveryKey":"kept"}"#)
+    }
+  }
+
+  @Test(.timeLimit(.minutes(2))) func aPolicyThatWasChangedIsRepaired() async throws {
+    try await OpenBaoFixture.withFolder { folder in
+      let layout = OpenBaoLayout(folder: folder)
+      let path = KVPath(try OpenBaoFixture.path())
+      try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
+        try await store.ready()
+        try await store.control.write(path, ["k": Redacted("v")], cas: 0)
+        let session = VaultSession(
+          server: store.gateway.server, credential: .appRole(file: layout.credential(.admin)),
+          logger: OpenBaoFixture.logger)
+        let admin = VaultClient(server: store.gateway.server, tokens: .session(session))
+        try await admin.writePolicy("palana-runtime", "path \"kv/*\" { capabilities = [\"read\"] }")
+        try await admin.writeRole("palana-runtime", VaultRole(policies: ["palana-runtime", "default"]))
+        #expect(try await store.runtime.read(path).values.count == 1)
+      }
+      try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
+        try await store.ready()
+        #expect(await OpenBaoFixture.code { _ = try await store.runtime.read(path) } == .denied)
+        #expect(try await store.runtime.tokenFacts().policies == ["palana-runtime"])
+      }
+    }
+  }
+
+  /// A store that somebody else runs, here another daemon's: one token from a file, only watched.
+  @Test(.timeLimit(.minutes(2))) func anExternalStoreIsOnlyWatched() async throws {
+    try await OpenBaoFixture.withFolder { folder in
+      let layout = OpenBaoLayout(folder: folder)
+      let tokenFile = folder + ".token"
+      let external = try OpenBaoSupervisor(
+        OpenBaoConfiguration(
+          mode: .external(address: .socket(layout.socket), tokenFile: tokenFile, caFile: nil),
+          healthInterval: .milliseconds(20)), logger: OpenBaoFixture.logger)
+      try await OpenBaoFixture.running(external) { other in
+        #expect(other.health == .starting || other.health == .unreachable)
+        try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
+          try await store.ready()
+          let session = VaultSession(
+            server: store.gateway.server, credential: .appRole(file: layout.credential(.gateway)),
+            logger: OpenBaoFixture.logger)
+          let token = try await session.token()
+          try await SecretFile.write(token.map { Array("\($0)\n".utf8) }, to: tokenFile)
+          try await other.ready()
+          #expect(other.processID == nil)
+          let path = try KVPath.installation("some")
+          try await other.gateway.write(path, ["k": Redacted("v")], cas: 0)
+          #expect(try await other.runtime.read(path).values["k"]?.reveal() == "v")
+        }
+        try await OpenBaoFixture.eventually("its end is noticed") { other.health == .unreachable }
+      }
+      try await SecretFile.remove(tokenFile)
+    }
+  }
+
   @Test func aPathThatIsTooLongIsRefusedAtOnce() {
     #expect(throws: PalanaError.self) {
       try OpenBaoFixture.supervisor("/" + String(repeating: "long/", count: 30))

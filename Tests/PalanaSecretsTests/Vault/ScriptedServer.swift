@@ -20,6 +20,8 @@ final class ScriptedServer: Sendable {
   enum Reply: Sendable {
     case answer(UInt, String, headers: [(String, String)] = [])
     case silence
+    /// A head that promises more bytes than ever come.
+    case trickle
     case hangUp
   }
 
@@ -96,6 +98,10 @@ final class ScriptedServer: Sendable {
       }
       switch script(request) {
       case .silence: return
+      case .trickle:
+        let head = HTTPResponseHead(version: .http1_1, status: .ok, headers: ["content-length": "1000"])
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: "{")))), promise: nil)
       case .hangUp: context.close(promise: nil)
       case .answer(let status, let text, let headers):
         var fields = HTTPHeaders(headers)

@@ -73,7 +73,7 @@ import Testing
   }
 
   @Test func readsAreTriedAgainAndWritesAreNot() async throws {
-    for reply in [ScriptedServer.Reply.silence, .hangUp] {
+    for reply in [ScriptedServer.Reply.silence, .trickle, .hangUp] {
       try await ScriptedServer.with(
         timeout: .seconds(1), script: { _ in reply },
         body: { server, vault in
@@ -87,6 +87,11 @@ import Testing
           #expect(server.requests.count == 5)
         })
     }
+  }
+
+  /// An error in the initialiser of whoever holds it must not become a crash of the client inside.
+  @Test func aServerThatWasNeverClosedIsFine() throws {
+    for _ in 0..<3 { _ = try VaultServer(address: .socket("/tmp/secrets-test-none.sock")) }
   }
 
   @Test func aStoreThatIsNotThereIsUnreachable() async throws {
