@@ -40,7 +40,8 @@ package enum ControlToken {
     while let last = text.last, last == 10 || last == 13 { text.removeLast() }
     guard text.count >= 32, text.count < 4096, text.allSatisfy({ (33...126).contains($0) }) else {
       throw PalanaError(
-        .invalid, "\(path) holds no token", hint: "at least 32 printable characters without spaces; delete it to get a new one")
+        .invalid, "\(path) holds no token",
+        hint: "at least 32 printable characters without spaces; delete it to get a new one")
     }
     return Redacted(String(decoding: text, as: UTF8.self))
   }

@@ -55,7 +55,8 @@ import Testing
     try await ControlWorld.run { world in
       let answer = try await RawClient.exchange(
         port: world.port,
-        "GET /v1/whoami HTTP/1.1\r\nhost: \(host)\r\nauthorization: Bearer \(ControlWorld.token)\r\nconnection: close\r\n\r\n")
+        "GET /v1/whoami HTTP/1.1\r\nhost: \(host)\r\nauthorization: Bearer \(ControlWorld.token)\r\nconnection: close\r\n\r\n"
+      )
       #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer.prefix(200))")
       if status == 403 { #expect(world.events.contains { $0.reason == "host_wrong" }) }
     }
@@ -92,7 +93,8 @@ import Testing
       #expect(try await world.call(.getAgent, ["name": "hers"], headers: asAlice).status == 200)
       // The rights are those of the other person, not those of the operator.
       #expect(try await world.call(.listKillOrders, headers: asAlice).status == 403)
-      #expect(try await world.call(.kill, body: #"{"target":{"all":true},"reason":""}"#, headers: asAlice).status == 403)
+      #expect(
+        try await world.call(.kill, body: #"{"target":{"all":true},"reason":""}"#, headers: asAlice).status == 403)
       #expect(try await world.call(.stopAgent, ["name": "hers"], headers: asAlice).status == 200)
       let noted = world.events.filter { $0.component == .auth && $0.action == "impersonate" }
       #expect(noted.count >= 4)
@@ -121,18 +123,24 @@ import Testing
   }
 
   /// Another process, another user: the kernel's word and the socket's mode, without a double.
-  @Test func anotherLocalUserIsKeptOutByTheModeOfTheSocket() async throws {
-    guard Authenticator.localOperators == [0] else { return }
-    try await ControlWorld.run { world in
-      guard
-        let result = try? await Subprocess.run(
-          .name("setpriv"),
-          arguments: [
-            "--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}",
-            "--unix-socket", world.socket(.root), "http://palana/v1/whoami",
-          ], output: .string(limit: 4096), error: .discarded)
-      else { return }
-      #expect(result.standardOutput == "000")
+  @Test(.enabled(if: Authenticator.localOperators == [0]), arguments: [nil, 65_533] as [UInt32?])
+  func anotherLocalUserIsWhoTheKernelSays(group: UInt32?) async throws {
+    var settings = ControlWorld.Settings()
+    settings.group = group
+    try await ControlWorld.run(settings) { world in
+      let result = try await Subprocess.run(
+        .name("setpriv"),
+        arguments: [
+          "--reuid=65534", "--regid=65533", "--clear-groups", "curl", "-s", "-w", "%{http_code}", "--unix-socket",
+          world.socket(.root), "http://palana/v1/whoami",
+        ], output: .string(limit: 4096), error: .discarded)
+      if group == nil {
+        #expect(result.standardOutput == "000")
+      } else {
+        #expect(result.standardOutput.hasSuffix("200"))
+        #expect(result.standardOutput.contains(#""user":"user-65534""#))
+        #expect(result.standardOutput.contains(#""operator":false"#))
+      }
     }
   }
 

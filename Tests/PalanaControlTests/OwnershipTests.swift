@@ -29,7 +29,9 @@ import Testing
         }
         let foreign = try await answer("hers")
         let unknown = try await answer("nope")
-        #expect(foreign.status == 404 && unknown.status == 404, "\(operation): \(foreign.status) \(unknown.status) \(foreign.text)")
+        #expect(
+          foreign.status == 404 && unknown.status == 404,
+          "\(operation): \(foreign.status) \(unknown.status) \(foreign.text)")
         #expect(foreign.text.replacing("hers", with: "nope") == unknown.text, "\(operation)")
       }
       #expect(try await world.call(.getAgent, as: .alice, ["name": "hers"]).status == 200)
@@ -64,7 +66,8 @@ import Testing
       try await world.makeAgent("one", of: .alice)
       try await world.makeAgent("one", of: .bob)
       try await world.makeAgent("two", of: .bob)
-      func owners(_ person: ControlWorld.Person, _ query: [(name: String, value: String)] = []) async throws -> [String] {
+      func owners(_ person: ControlWorld.Person, _ query: [(name: String, value: String)] = []) async throws -> [String]
+      {
         try await world.call(.listAgents, as: person, query: query).decoded(ResourceList<AgentSpec>.self).items
           .map { "\($0.spec.owner?.raw ?? "")/\($0.metadata.name)" }.sorted()
       }

@@ -45,7 +45,8 @@ enum StreamingAnswer {
 
   /// One JSON object per line. A failure in the middle becomes a last line `{"error":…}`.
   static func lines<Element: Encodable & Sendable>(
-    to request: Request, from open: @escaping @Sendable () async throws -> any AsyncSequence<Element, any Error> & Sendable
+    to request: Request,
+    from open: @escaping @Sendable () async throws -> any AsyncSequence<Element, any Error> & Sendable
   ) -> Response {
     response(to: request, mediaType: "application/x-ndjson") { _, emit in
       do {

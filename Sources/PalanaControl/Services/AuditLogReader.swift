@@ -22,7 +22,9 @@ package struct AuditLogReader: AuditReader {
   /// The record as it is stored: the encoder is canonical, so the bytes are those that the hash covers.
   private static func line(_ record: AuditRecord) throws(PalanaError) -> [UInt8] {
     guard let previous = AuditChain.Hash(hex: record.prevHash.utf8), let hash = AuditChain.Hash(hex: record.hash.utf8)
-    else { throw PalanaError(.failed, "the audit record \(record.seq) has no readable hash", hint: "pcli audit verify") }
+    else {
+      throw PalanaError(.failed, "the audit record \(record.seq) has no readable hash", hint: "pcli audit verify")
+    }
     var event: [UInt8] = []
     AuditEncoder.encode(record.event, into: &event)
     return AuditChain.line(seq: record.seq, event: event, previous: previous, hash: hash)

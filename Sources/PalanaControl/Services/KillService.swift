@@ -50,7 +50,8 @@ package struct KillService: Sendable {
     // After the order: an agent that is created from now on is the engine's to refuse.
     let agents = await affected(scope, &warnings)
     if agents.isEmpty { warnings.append("no agent is covered at present; the order holds for those to come") }
-    let planes = agents.isEmpty
+    let planes =
+      agents.isEmpty
       ? [] : await cutter.perform(.cut, on: Set(agents.map(\.id)), accepted: accepted)
     let total = accepted.duration(to: .now).milliseconds
     for plane in planes where plane.error != nil {
@@ -116,7 +117,9 @@ package struct KillService: Sendable {
   private func recut(_ released: Set<AgentID>, _ warnings: inout [String]) async {
     guard !released.isEmpty else { return }
     let again: Set<AgentID>
-    do { again = try await coveredBy(try await store.list(KillOrderSpec.self, owner: nil)).intersection(released) } catch {
+    do {
+      again = try await coveredBy(try await store.list(KillOrderSpec.self, owner: nil)).intersection(released)
+    } catch {
       again = released
     }
     guard !again.isEmpty else { return }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Logging
 import PalanaAPI
 import PalanaAudit
@@ -19,6 +20,7 @@ final class ControlWorld: Sendable {
   struct Settings: Sendable {
     var limits = ControlLimits()
     var effort = PlaneCutter.Effort()
+    var group: UInt32?
   }
 
   static let token = "0123456789abcdef0123456789abcdef"
@@ -87,12 +89,13 @@ final class ControlWorld: Sendable {
       hostNames: ["palana.test"])
     return try ControlService(
       ControlConfiguration(
-        socket: .init(path: socket(person)), tcp: person == .root ? tcp : nil, installation: "test-1", version: "0.1.0",
+        socket: .init(path: socket(person), group: settings.group), tcp: person == .root ? tcp : nil,
+        installation: "test-1", version: "0.1.0",
         limits: settings.limits),
       dependencies(person), operators: person == .root ? Authenticator.localOperators : [], logger: logger)
   }
 
-  private func dependencies(_ person: Person) -> ControlDependencies {
+  func dependencies(_ person: Person) -> ControlDependencies {
     ControlDependencies(
       store: store, engine: engine, planes: planes, audit: sink, auditReader: AuditLogReader(log: log),
       secrets: secrets,
@@ -105,6 +108,7 @@ final class ControlWorld: Sendable {
         components: { [.init(name: "egress", healthy: true, message: "ok")] },
         checks: { [.init(name: "nftables", state: .warn, message: "old", hint: "apt")] },
         shutdown: { [self] stop throws(PalanaError) in shutdowns.withLock { $0.append(stop) } }),
-      userNames: UserNames { _ in person.rawValue }, killEffort: settings.effort)
+      userNames: UserNames { user in user == geteuid() ? person.rawValue : "user-\(user)" }, killEffort: settings.effort
+    )
   }
 }
