@@ -25,8 +25,8 @@ import Testing
     var used: Set<String> = []
     func walk(_ value: JSONValue) {
       if let reference = value["$ref"]?.string { used.insert(String(reference.split(separator: "/").last ?? "")) }
-      value.object?.forEach { walk($0.value) }
-      value.array?.forEach { walk($0) }
+      for member in value.object ?? JSONObject() { walk(member.value) }
+      for item in value.array ?? [] { walk(item) }
     }
     walk(document)
     #expect(used.subtracting(known).isEmpty)

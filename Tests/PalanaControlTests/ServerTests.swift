@@ -189,6 +189,38 @@ import Testing
     }
   }
 
+  @Test func aPortThatIsTakenEndsTheWholeService() async throws {
+    try await ControlWorld.run { world in
+      let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+      let path = world.folder + "/second.sock"
+      let service = try ControlService(
+        ControlConfiguration(
+          socket: .init(path: path),
+          tcp: .init(
+            address: .v4(0x7f00_0001), port: world.port, token: Redacted(ControlWorld.token),
+            identity: try UserIdentity("o")), installation: "i", version: "v"), world.dependencies(.root),
+        logger: logger)
+      await #expect(throws: (any Error).self) { try await service.run() }
+      #expect(await service.tcpPort() == nil)
+    }
+  }
+
+  @Test func requestsThatDoNotWaitForAnswersAreAnsweredInOrder() async throws {
+    var settings = ControlWorld.Settings()
+    settings.limits.bodyTimeout = .milliseconds(300)
+    settings.limits.headTimeout = .milliseconds(300)
+    try await ControlWorld.run(settings) { world in
+      try await world.makeAgent("demo", of: .alice)
+      let text = try await RawClient.use(try await RawClient.connect(socket: world.socket(.alice))) {
+        inbound, outbound in
+        let wait = "GET /v1/agents/demo/wait?phase=Running&timeout=1 HTTP/1.1\r\nhost: x\r\n\r\n"
+        try await outbound.write(ByteBuffer(string: wait + "GET /v1/whoami HTTP/1.1\r\nhost: x\r\n\r\n"))
+        return try await RawClient.all(inbound)
+      }
+      #expect(text.contains("\"reached\":false") && text.contains("\"user\":\"alice\""))
+    }
+  }
+
   @Test func aSocketThatNobodyAnswersIsReplacedAndOtherFilesAreNot() async throws {
     let path = "/tmp/control-test-\(RandomToken.hex(bytes: 6)).sock"
     #expect(FileManager.default.createFile(atPath: path, contents: Data("precious".utf8)))

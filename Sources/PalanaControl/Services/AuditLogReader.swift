@@ -8,6 +8,8 @@ package struct AuditLogReader: AuditReader {
 
   package init(log: AuditLog) { self.log = log }
 
+  package var head: Int64 { log.head }
+
   package func lines(_ query: AuditQuery, scope: AuditScope) async throws(PalanaError) -> [[UInt8]] {
     try await log.query(query, scope: scope).map(Self.line)
   }
@@ -30,8 +32,8 @@ package struct AuditLogReader: AuditReader {
     return AuditChain.line(seq: record.seq, event: event, previous: previous, hash: hash)
   }
 
-  /// One reader's place in the log. An actor, because the stream that pulls from it may be used by any task; the place is taken
-  /// out for the time of one call, so that it never has two users.
+  /// One reader's place in the log. An actor, because the stream that pulls from it may be used by any task; the place
+  /// is taken out for the time of one call, so that it never has two users.
   private actor FollowSource {
     private var iterator: AuditFollow.AsyncIterator?
 

@@ -29,7 +29,8 @@ package struct KillService: Sendable {
   /// Writes the order, then cuts every plane in parallel.
   ///
   /// - Parameter accepted: when the request was accepted.
-  /// - Throws: ``PalanaError``: `notFound` (no such agent), `denied`, `invalid`. Never because a plane or the audit trail fails.
+  /// - Throws: ``PalanaError``: `notFound` (no such agent), `denied`, `invalid`. Never because a plane or the audit
+  ///   trail fails.
   package func kill(
     _ request: KillRequest, owner: UserIdentity?, by caller: Caller,
     accepted: ContinuousClock.Instant = .now
@@ -65,8 +66,8 @@ package struct KillService: Sendable {
 
   /// Takes back the orders with exactly this target and lets back the agents that no other order covers.
   ///
-  /// - Throws: ``PalanaError``: `notFound` when there is no such order, `denied` when somebody else gave it and the caller is
-  ///   no operator, `unreachable` when it cannot be audited.
+  /// - Throws: ``PalanaError``: `notFound` when there is no such order, `denied` when somebody else gave it and the
+  ///   caller is no operator, `unreachable` when it cannot be audited.
   package func unkill(
     _ request: KillRequest, owner: UserIdentity?, by caller: Caller,
     accepted: ContinuousClock.Instant = .now

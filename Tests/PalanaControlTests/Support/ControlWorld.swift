@@ -12,8 +12,8 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 
-/// One installation with the real store, audit trail and sockets, and doubles for what needs a kernel or a secret store.
-/// Three people reach it, each through a socket of their own; one operator through TCP.
+/// One installation with the real store, audit trail and sockets, and doubles for what needs a kernel or a secret
+/// store. Three people reach it, each through a socket of their own; one operator through TCP.
 final class ControlWorld: Sendable {
   enum Person: String, Sendable, CaseIterable { case root, alice, bob }
 
@@ -81,8 +81,8 @@ final class ControlWorld: Sendable {
     world.store.close()
   }
 
-  /// The service on one person's socket. This process is everybody, so the person is decided by the socket: the name comes from
-  /// the name service, the operator's rights from the set of operators.
+  /// The service on one person's socket. This process is everybody, so the person is decided by the socket: the name
+  /// comes from the name service, the operator's rights from the set of operators.
   private func control(for person: Person, _ logger: Logger) throws -> ControlService {
     let tcp = ControlConfiguration.TCP(
       address: .v4(0x7f00_0001), port: 0, token: Redacted(Self.token), identity: try UserIdentity("operator"),
