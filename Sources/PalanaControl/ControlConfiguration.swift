@@ -23,7 +23,8 @@ package struct ControlConfiguration: Sendable {
     package var token: Redacted<String>
     /// Who the holder of the token is.
     package var identity: UserIdentity
-    /// Whether an address that other machines can reach is meant. There is no TLS here: only behind something that has it.
+    /// Whether an address that other machines can reach is meant. There is no TLS here: only behind something that has
+    /// it.
     package var allowsRemote: Bool
     /// Names in `Host` besides the address and the loopback names.
     package var hostNames: [String]
@@ -58,8 +59,8 @@ package struct ControlConfiguration: Sendable {
     self.limits = limits
   }
 
-  /// - Throws: ``PalanaError`` with code `invalid`: an address that others can reach without being meant to, a token that can be
-  ///   guessed, a path that no socket can have.
+  /// - Throws: ``PalanaError`` with code `invalid`: an address that others can reach without being meant to, a token
+  ///   that can be guessed, a path that no socket can have.
   package func check() throws(PalanaError) {
     guard socket.path.hasPrefix("/"), socket.path.utf8.count <= 107 else {
       throw PalanaError(.invalid, "the control socket needs an absolute path of at most 107 bytes: \(socket.path)")

@@ -19,8 +19,8 @@ enum ControlSocketFile {
     }
   }
 
-  /// Lets the daemon's user and, if there is one, the group connect. Until now only the daemon's user could: the file is made
-  /// without write permission for others.
+  /// Lets the daemon's user and, if there is one, the group connect. Until now only the daemon's user could: the file
+  /// is made without write permission for others.
   static func restrict(_ path: String, group: UInt32?) async throws(PalanaError) {
     try await offLoop { () throws(PalanaError) in
       if let group {

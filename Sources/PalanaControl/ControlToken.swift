@@ -4,10 +4,11 @@ package import PalanaCore
 
 /// The file that holds the bearer token of the TCP listener.
 package enum ControlToken {
-  /// Reads the token, or makes one (256 bits, file mode 0600) when there is no file. Blocking work runs off the event loops.
+  /// Reads the token, or makes one (256 bits, file mode 0600) when there is no file. Blocking work runs off the event
+  /// loops.
   ///
-  /// - Throws: ``PalanaError`` with code `invalid` when others may read the file or it holds no token, `failed` when it cannot be
-  ///   read or written.
+  /// - Throws: ``PalanaError`` with code `invalid` when others may read the file or it holds no token, `failed` when it
+  ///   cannot be read or written.
   package static func loadOrCreate(path: String) async throws(PalanaError) -> Redacted<String> {
     do {
       return try await NIOThreadPool.singleton.runIfActive { try read(path) ?? create(path) }
@@ -40,7 +41,8 @@ package enum ControlToken {
     while let last = text.last, last == 10 || last == 13 { text.removeLast() }
     guard text.count >= 32, text.count < 4096, text.allSatisfy({ (33...126).contains($0) }) else {
       throw PalanaError(
-        .invalid, "\(path) holds no token", hint: "at least 32 printable characters without spaces; delete it to get a new one")
+        .invalid, "\(path) holds no token",
+        hint: "at least 32 printable characters without spaces; delete it to get a new one")
     }
     return Redacted(String(decoding: text, as: UTF8.self))
   }

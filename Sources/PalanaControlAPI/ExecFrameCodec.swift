@@ -81,7 +81,8 @@ extension ExecFrame {
   }
 }
 
-/// Reads frames from bytes that arrive in any pieces. Pure: it holds at most one frame of unread bytes beyond what is pushed.
+/// Reads frames from bytes that arrive in any pieces. Pure: it holds at most one frame of unread bytes beyond what is
+/// pushed.
 package struct ExecFrameDecoder: Sendable {
   private var buffer: [UInt8] = []
   private var start = 0
@@ -103,8 +104,8 @@ package struct ExecFrameDecoder: Sendable {
 
   /// The next whole frame; nil: more bytes are needed.
   ///
-  /// - Throws: ``PalanaError`` with code `invalid` for an unknown type, a length over the bound or a wrong payload; every
-  ///   later call throws as well, since the boundary of frames is lost.
+  /// - Throws: ``PalanaError`` with code `invalid` for an unknown type, a length over the bound or a wrong payload;
+  ///   every later call throws as well, since the boundary of frames is lost.
   package mutating func next() throws(PalanaError) -> ExecFrame? {
     guard !isBroken else { throw PalanaError(.invalid, "the stream of frames is broken") }
     guard buffer.count - start >= ExecFrame.headerLength else { return nil }

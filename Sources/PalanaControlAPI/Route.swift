@@ -88,7 +88,8 @@ package struct Route: Hashable, Sendable {
     path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) }
   }
 
-  /// The path with its parameters filled in, each percent-encoded as one segment. A parameter that is not given stays as it is written.
+  /// The path with its parameters filled in, each percent-encoded as one segment. A parameter that is not given stays
+  /// as it is written.
   package func path(_ parameters: [String: String] = [:]) -> String {
     let segments = path.split(separator: "/").map { segment -> String in
       guard segment.hasPrefix("{"), let value = parameters[String(segment.dropFirst().dropLast())] else {

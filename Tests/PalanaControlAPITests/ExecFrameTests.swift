@@ -48,14 +48,15 @@ struct SeededGenerator: RandomNumberGenerator {
     }
   }
 
-  @Test(arguments: [
-    ([0, 0, 0, 0, 0], "there is no frame of type 0"), ([99, 0, 0, 0, 0], "there is no frame of type 99"),
-    ([2, 0, 1, 0, 1], "a frame holds at most 65536 bytes"), ([2, 255, 255, 255, 255], "a frame holds at most"),
-    ([3, 0, 0, 0, 1, 1], "has 0 bytes"), ([4, 0, 0, 0, 3, 1, 1, 1], "has 4 bytes"),
-    ([5, 0, 0, 0, 1, 0], "a signal is a number"), ([5, 0, 0, 0, 1, 65], "a signal is a number"),
-    ([1, 0, 0, 0, 2, 123, 125], "not the JSON"), ([1, 0, 0, 0, 1, 34], "not the JSON"),
-    ([19, 0, 0, 0, 5, 0, 0, 0, 0, 0], "has 4 bytes"),
-  ] as [([UInt8], String)])
+  @Test(
+    arguments: [
+      ([0, 0, 0, 0, 0], "there is no frame of type 0"), ([99, 0, 0, 0, 0], "there is no frame of type 99"),
+      ([2, 0, 1, 0, 1], "a frame holds at most 65536 bytes"), ([2, 255, 255, 255, 255], "a frame holds at most"),
+      ([3, 0, 0, 0, 1, 1], "has 0 bytes"), ([4, 0, 0, 0, 3, 1, 1, 1], "has 4 bytes"),
+      ([5, 0, 0, 0, 1, 0], "a signal is a number"), ([5, 0, 0, 0, 1, 65], "a signal is a number"),
+      ([1, 0, 0, 0, 2, 123, 125], "not the JSON"), ([1, 0, 0, 0, 1, 34], "not the JSON"),
+      ([19, 0, 0, 0, 5, 0, 0, 0, 0, 0], "has 4 bytes"),
+    ] as [([UInt8], String)])
   func malformedFramesAreRefused(bytes: [UInt8], message: String) {
     var decoder = ExecFrameDecoder()
     decoder.push(bytes)

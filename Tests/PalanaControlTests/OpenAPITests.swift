@@ -1,7 +1,7 @@
+import NIOHTTP1
 import PalanaAPI
 import PalanaControlAPI
 import PalanaCore
-import NIOHTTP1
 import Subprocess
 import Testing
 
@@ -25,8 +25,8 @@ import Testing
     var used: Set<String> = []
     func walk(_ value: JSONValue) {
       if let reference = value["$ref"]?.string { used.insert(String(reference.split(separator: "/").last ?? "")) }
-      value.object?.forEach { walk($0.value) }
-      value.array?.forEach { walk($0) }
+      for member in value.object ?? JSONObject() { walk(member.value) }
+      for item in value.array ?? [] { walk(item) }
     }
     walk(document)
     #expect(used.subtracting(known).isEmpty)
@@ -52,7 +52,9 @@ import Testing
           let problems = check.problems(try answer.json, Schema.reference(name))
           #expect(problems.isEmpty, "\(route.operation): \(problems)")
         case .lines(let name):
-          for line in try answer.lines { #expect(check.problems(line, Schema.reference(name)).isEmpty, "\(answer.text)") }
+          for line in try answer.lines {
+            #expect(check.problems(line, Schema.reference(name)).isEmpty, "\(answer.text)")
+          }
           #expect(!answer.bytes.isEmpty, "\(route.operation)")
         case .document: #expect(try answer.json == document)
         case .none, .tar, .frames, .manifest: break
@@ -91,9 +93,10 @@ import Testing
           print("skipped"); sys.exit(0)
       validate(json.load(sys.stdin)); print("valid")
       """
-    guard let result = try? await Subprocess.run(
-      .name("python3"), arguments: ["-c", script],
-      input: .array(document.encoded()), output: .string(limit: 4096), error: .string(limit: 16_384))
+    guard
+      let result = try? await Subprocess.run(
+        .name("python3"), arguments: ["-c", script],
+        input: .array(document.encoded()), output: .string(limit: 4096), error: .string(limit: 16_384))
     else { return }
     let output = result.standardOutput.split(separator: "\n").last.map(String.init)
     #expect(output == "valid" || output == "skipped", "\(result.standardError)")

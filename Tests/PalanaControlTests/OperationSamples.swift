@@ -17,7 +17,8 @@ enum OperationSamples {
 
     init(
       _ operation: PalanaControlAPI.Operation, _ parameters: [String: String] = [:],
-      query: [(name: String, value: String)] = [], body: String? = nil, bytes: [UInt8]? = nil, headers: [(String, String)] = [],
+      query: [(name: String, value: String)] = [], body: String? = nil, bytes: [UInt8]? = nil,
+      headers: [(String, String)] = [],
       prepare: (@Sendable (ControlWorld) async throws -> Void)? = nil
     ) {
       self.operation = operation
@@ -60,7 +61,8 @@ enum OperationSamples {
         .waitForAgent, demo, query: [("phase", "Running"), ("phase", "Failed"), ("timeout", "20")],
         prepare: { try await $0.setStatus("demo", of: .root, .running) }),
       Step(.status), Step(.agentLogs, demo, query: [("tail", "10")]),
-      Step(.copyIntoAgent, demo, query: [("path", "/data")], body: "tar", headers: [("content-type", "application/x-tar")]),
+      Step(
+        .copyIntoAgent, demo, query: [("path", "/data")], body: "tar", headers: [("content-type", "application/x-tar")]),
       Step(.copyFromAgent, demo, query: [("path", "/data")]),
     ] + secrets + egress + last
 
@@ -100,7 +102,8 @@ enum OperationSamples {
       }), Step(.unkill, body: #"{"target":{"agent":"demo"},"reason":"over"}"#),
     Step(
       .audit, query: [("component", "kill")],
-      prepare: { try await $0.waitForAudit(AuditQuery(component: .kill)) }), Step(.verifyAudit), Step(.deletePolicy, ["name": "base"]), Step(.deleteTemplate, ["name": "mine"]),
+      prepare: { try await $0.waitForAudit(AuditQuery(component: .kill)) }), Step(.verifyAudit),
+    Step(.deletePolicy, ["name": "base"]), Step(.deleteTemplate, ["name": "mine"]),
     Step(.deleteAgent, demo, query: [("purge", "true")]), Step(.shutdown, body: #"{"stopAgents":true}"#),
   ]
 }

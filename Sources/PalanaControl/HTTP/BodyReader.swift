@@ -6,8 +6,8 @@ import Synchronization
 
 /// A body that is pulled piece by piece or frame by frame, so that the sender waits for whoever uses it.
 ///
-/// Unchecked, because the iterator of a body is not `Sendable`: it is taken out under the lock for the time of one call and put
-/// back afterwards, so it never has two users. A second call meanwhile finds nothing and reads as the end.
+/// Unchecked, because the iterator of a body is not `Sendable`: it is taken out under the lock for the time of one call
+/// and put back afterwards, so it never has two users. A second call meanwhile finds nothing and reads as the end.
 final class BodyReader: @unchecked Sendable {
   private struct State {
     var iterator: RequestBody.AsyncIterator
@@ -24,7 +24,8 @@ final class BodyReader: @unchecked Sendable {
     AsyncThrowingStream { try await self.nextPiece() }
   }
 
-  /// The frames. The stream throws ``PalanaError`` with code `invalid` for what is no frame, also when the body ends within one.
+  /// The frames. The stream throws ``PalanaError`` with code `invalid` for what is no frame, also when the body ends
+  /// within one.
   var frames: AsyncThrowingStream<ExecFrame, any Error> {
     AsyncThrowingStream { try await self.nextFrame() }
   }

@@ -1,31 +1,25 @@
 import NIOCore
 import NIOHTTP1
 
-/// Closes connections that keep a place without using it: no head within a time, a body that does not go on, a request that
-/// does not end after it was answered.
+/// Closes connections that keep a place without using it: no head within a time, a body that does not go on, a request
+/// that does not end after it was answered.
 ///
-/// Stands right behind the HTTP decoder, so single bytes of a head do not count as progress. Bodies of `exec` and `files` may
-/// pause as long as they like once they have begun: a shell waits for its person.
+/// Stands right behind the HTTP decoder, so single bytes of a head do not count as progress. Bodies of `exec` and
+/// `files` may pause as long as they like once they have begun: a shell waits for its person.
 final class ConnectionTimeouts: ChannelDuplexHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias InboundOut = HTTPServerRequestPart
   typealias OutboundIn = HTTPServerResponsePart
   typealias OutboundOut = HTTPServerResponsePart
 
-  private enum State {
-    case waitingForHead
-    case readingBody(mayPause: Bool)
-    /// The request was read, or its answer is on its way: the server's turn.
-    case working
-    /// Answered, and the client still sends.
-    case draining
-    case closed
-  }
-
   private let head: TimeAmount
   private let body: TimeAmount
-  private var state = State.waitingForHead
-  private var isAnswered = false
+  /// Whether the body of the last request is still being sent.
+  private var isReading = false
+  /// Whether that body may pause.
+  private var mayPause = false
+  /// Requests whose answer has not ended. More than one when the client does not wait for answers.
+  private var unanswered = 0
   private var timer: Scheduled<Void>?
 
   init(head: TimeAmount, body: TimeAmount) {
@@ -43,7 +37,6 @@ final class ConnectionTimeouts: ChannelDuplexHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    state = .closed
     timer?.cancel()
     context.fireChannelInactive()
   }
@@ -55,39 +48,25 @@ final class ConnectionTimeouts: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
     case .head(let head):
-      isAnswered = false
-      state = .readingBody(mayPause: Self.mayPause(head))
+      isReading = true
+      mayPause = Self.mayPause(head)
+      unanswered += 1
       arm(body, context)
     case .body:
-      switch state {
-      case .readingBody(mayPause: true): timer?.cancel()
-      case .readingBody(mayPause: false): arm(body, context)
-      case .waitingForHead, .working, .draining, .closed: break
-      }
+      // What comes after the answer gets no more time by coming slowly.
+      guard unanswered > 0 else { break }
+      if mayPause { timer?.cancel() } else { arm(body, context) }
     case .end:
-      if isAnswered {
-        state = .waitingForHead
-        arm(head, context)
-      } else {
-        state = .working
-        timer?.cancel()
-      }
+      isReading = false
+      if unanswered > 0 { timer?.cancel() } else { arm(head, context) }
     }
     context.fireChannelRead(data)
   }
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     if case .end = unwrapOutboundIn(data) {
-      isAnswered = true
-      switch state {
-      case .readingBody:
-        state = .draining
-        arm(body, context)
-      case .working, .waitingForHead:
-        state = .waitingForHead
-        arm(head, context)
-      case .draining, .closed: break
-      }
+      unanswered -= 1
+      if unanswered <= 0 { arm(isReading ? body : head, context) }
     }
     context.write(data, promise: promise)
   }

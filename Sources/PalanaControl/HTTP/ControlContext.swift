@@ -15,7 +15,8 @@ struct ControlContext: RequestContext {
     channel = source.channel
   }
 
-  /// - Throws: ``PalanaError`` with code `denied` when nobody was authenticated: a route that was forgotten stays closed.
+  /// - Throws: ``PalanaError`` with code `denied` when nobody was authenticated: a route that was forgotten stays
+  ///   closed.
   func requireCaller() throws(PalanaError) -> Caller {
     guard let caller else { throw PalanaError(.denied, "nobody is authenticated") }
     return caller

@@ -33,7 +33,8 @@ enum JSONBody {
     try StrictDecoder.decode(type, from: JSONValue(parsing: try await bytes(of: request, limit: limit)))
   }
 
-  /// - Throws: `NIOTooManyBytesError` before anything is read when the length is known to be over `limit`, else when it is passed.
+  /// - Throws: `NIOTooManyBytesError` before anything is read when the length is known to be over `limit`, else when it
+  ///   is passed.
   static func bytes(of request: Request, limit: Int) async throws -> [UInt8] {
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
       throw NIOTooManyBytesError(maxBytes: limit)

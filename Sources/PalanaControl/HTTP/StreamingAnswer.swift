@@ -12,11 +12,12 @@ enum StreamingAnswer {
 
   /// An answer that `produce` writes. It is cancelled when the client goes away and when the daemon shuts down.
   ///
-  /// The answer ends the connection: finding out that a client went away means reading past the request, and what is read
-  /// there cannot be given back.
+  /// The answer ends the connection: finding out that a client went away means reading past the request, and what is
+  /// read there cannot be given back.
   ///
   /// - Parameters:
-  ///   - produce: gets what the client still sends, and where to write. Its failure is the caller's to express in the stream.
+  ///   - produce: gets what the client still sends, and where to write. Its failure is the caller's to express in the
+  ///     stream.
   static func response(
     to request: Request, mediaType: String,
     produce: @escaping @Sendable (RequestBody, @escaping Emit) async -> Void
@@ -45,7 +46,8 @@ enum StreamingAnswer {
 
   /// One JSON object per line. A failure in the middle becomes a last line `{"error":…}`.
   static func lines<Element: Encodable & Sendable>(
-    to request: Request, from open: @escaping @Sendable () async throws -> any AsyncSequence<Element, any Error> & Sendable
+    to request: Request,
+    from open: @escaping @Sendable () async throws -> any AsyncSequence<Element, any Error> & Sendable
   ) -> Response {
     response(to: request, mediaType: "application/x-ndjson") { _, emit in
       do {

@@ -6,8 +6,8 @@ package import PalanaCore
 package struct Caller: Hashable, Sendable {
   /// Raw identity on whose behalf this request acts.
   package var identity: UserIdentity
-  /// Whether the rights of an operator hold for this request. False for an operator who impersonates: the request can do
-  /// what the impersonated person could do and nothing more.
+  /// Whether the rights of an operator hold for this request. False for an operator who impersonates: the request can
+  /// do what the impersonated person could do and nothing more.
   package var isOperator: Bool
   package var authentication: WhoAmI.Authentication
   /// The operator behind an impersonation.

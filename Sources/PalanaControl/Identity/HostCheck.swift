@@ -2,8 +2,8 @@ package import PalanaCore
 
 /// Which names a request may be addressed to.
 ///
-/// A web page on a hostile name that resolves to this machine (DNS rebinding) makes the browser send that name in `Host`;
-/// only the names that this listener is meant to have are answered.
+/// A web page on a hostile name that resolves to this machine (DNS rebinding) makes the browser send that name in
+/// `Host`; only the names that this listener is meant to have are answered.
 package struct HostCheck: Hashable, Sendable {
   private var names: Set<String>
 

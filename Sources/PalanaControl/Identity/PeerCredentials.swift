@@ -31,8 +31,8 @@ package struct PeerCredentials: Hashable, Sendable {
   package static func of(_ channel: any Channel) async throws(PalanaError) -> PeerCredentials {
     do {
       let credentials = try await future(of: channel).get()
-      // For sockets that have no credentials the kernel answers with process 0 and the overflow identifiers.
-      guard credentials.processID != 0, credentials.userID != .max else { throw unavailable }
+      // What the kernel answers for a socket that nobody connected. The process may be 0: one outside our namespace.
+      guard credentials.userID != .max else { throw unavailable }
       return credentials
     } catch {
       throw unavailable

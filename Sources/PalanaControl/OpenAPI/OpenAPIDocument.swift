@@ -16,7 +16,8 @@ enum OpenAPIDocument {
     return [
       "openapi": "3.1.0",
       "info": [
-        "title": "Palana control API", "version": .string(version), "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"],
+        "title": "Palana control API", "version": .string(version),
+        "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"],
         "description": .string(
           "The control API of one machine. On the Unix socket the kernel says who is calling; on TCP a bearer token does. "
             + "Errors have one form. Streams of lines may end in a line with the only member `error`."),

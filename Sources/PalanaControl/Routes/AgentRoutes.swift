@@ -74,8 +74,10 @@ enum AgentRoutes {
   private static func copyIn(_ call: RouteCall, _ agents: AgentService) async throws -> Response {
     guard let directory = call.query.text("path") else { throw PalanaError(.invalid, "path is missing") }
     let agent = try await agents.reachable(call.name, owner: call.owner, by: call.caller)
-    try await agents.copyIn(
-      to: agent, directory: directory, tar: BodyReader(call.request.body).pieces, by: call.caller)
+    let (tar, caller) = (BodyReader(call.request.body).pieces, call.caller)
+    try await cancelWhenGracefulShutdown {
+      try await agents.copyIn(to: agent, directory: directory, tar: tar, by: caller)
+    }
     return Response(status: .noContent)
   }
 
@@ -85,7 +87,8 @@ enum AgentRoutes {
     let tar = try await agents.copyOut(from: agent, path: path, by: call.caller)
     let body = ResponseBody { writer in
       // A tar stream has no place for an error: the answer is cut short, which every reader of chunked bodies notices.
-      for try await piece in tar { try await writer.write(ByteBuffer(bytes: piece)) }
+      for try await piece in tar.cancelOnGracefulShutdown() { try await writer.write(ByteBuffer(bytes: piece)) }
+      if Task.isShuttingDownGracefully { throw CancellationError() }
       try await writer.finish(nil)
     }
     return Response(status: .ok, headers: [.contentType: "application/x-tar"], body: body)

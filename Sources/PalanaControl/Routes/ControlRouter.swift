@@ -51,7 +51,8 @@ enum ControlRouter {
     }
   }
 
-  /// What was refused or failed is written down as well. It cannot be refused for lack of an audit trail: nothing happened.
+  /// What was refused or failed is written down as well. It cannot be refused for lack of an audit trail: nothing
+  /// happened.
   private static func note(
     _ error: any Error, _ route: Route, _ request: Request, _ context: ControlContext, _ caller: Caller,
     _ trail: AuditTrail

@@ -4,6 +4,7 @@ import PalanaAPI
 import PalanaControlAPI
 import PalanaCore
 import PalanaPlan
+import Synchronization
 
 /// One command in a sandbox over one request: frames in the body, frames in the answer, both at once.
 enum ExecSession {
@@ -28,7 +29,8 @@ enum ExecSession {
   }
 
   private static func run(
-    _ start: ExecStart, _ agent: Agent, _ frames: AsyncThrowingStream<ExecFrame, any Error>, _ agents: AgentService, _ caller: Caller,
+    _ start: ExecStart, _ agent: Agent, _ frames: AsyncThrowingStream<ExecFrame, any Error>, _ agents: AgentService,
+    _ caller: Caller,
     _ emit: @escaping StreamingAnswer.Emit
   ) async throws -> Int32 {
     let request = ExecRequest(
@@ -46,7 +48,7 @@ enum ExecSession {
             return nil
           }
         }
-        return try await agents.exec(in: agent, request, by: caller, input: input) { output in
+        let code = try await agents.exec(in: agent, request, by: caller, input: input) { output in
           let (pieces, frame): ([[UInt8]], ([UInt8]) -> ExecFrame) =
             switch output {
             case .stdout(let bytes): (ExecFrame.chunks(bytes), ExecFrame.stdout)
@@ -54,6 +56,9 @@ enum ExecSession {
             }
           for piece in pieces { try await emit(frame(piece).encoded()) }
         }
+        // The end of a broken input is no end that the client meant.
+        try broken.check()
+        return code
       }
       group.addTask {
         try await broken.wait()
@@ -87,12 +92,19 @@ enum ExecFrames {
 
 /// Carries the first error of the input to whoever waits for it.
 final class BrokenInput: Sendable {
+  private let error = Mutex<(any Error)?>(nil)
   private let stream: AsyncThrowingStream<Never, any Error>
   private let continuation: AsyncThrowingStream<Never, any Error>.Continuation
 
   init() { (stream, continuation) = AsyncThrowingStream.makeStream() }
 
-  func set(_ error: any Error) { continuation.finish(throwing: error) }
+  func set(_ new: any Error) {
+    error.withLock { $0 = $0 ?? new }
+    continuation.finish(throwing: new)
+  }
+
+  /// Throws the error if there is one.
+  func check() throws { if let error = error.withLock({ $0 }) { throw error } }
 
   /// Throws the error when it comes; returns when the task is cancelled.
   func wait() async throws { for try await _ in stream {} }

@@ -47,10 +47,11 @@ package struct Access: Sendable {
     }
   }
 
-  /// Reads an owned object. An operator who names no owner and has none of this name gets the only one that anybody has.
+  /// Reads an owned object. An operator who names no owner and has none of this name gets the only one that anybody
+  /// has.
   ///
-  /// - Throws: ``PalanaError`` with code `notFound`, in the same words for what does not exist and what belongs to others;
-  ///   `conflict` when an operator has to say whose.
+  /// - Throws: ``PalanaError`` with code `notFound`, in the same words for what does not exist and what belongs to
+  ///   others; `conflict` when an operator has to say whose.
   package func find<Spec: ControlledSpec>(
     _ kind: Spec.Type, named text: String, owner requested: UserIdentity?, by caller: Caller
   ) async throws(PalanaError) -> Resource<Spec> {

@@ -152,7 +152,8 @@ package struct AgentService: Sendable {
     }
   }
 
-  /// Wants it running. When that was wanted already, and the run ended or idled, only a new number tells the engine to act.
+  /// Wants it running. When that was wanted already, and the run ended or idled, only a new number tells the engine to
+  /// act.
   static func wake(_ agent: inout Agent) {
     let wasWanted = agent.spec.lifecycle?.desired != .stopped
     agent.spec.lifecycle = lifecycle(agent, desired: .running, anew: wasWanted)

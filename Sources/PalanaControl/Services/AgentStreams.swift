@@ -58,7 +58,8 @@ extension AgentService {
     return try await engine.copyOut(from: try agent.id(), path: path)
   }
 
-  /// A path inside a sandbox: absolute, without steps upward, without NUL. The engine resolves links inside the sandbox only.
+  /// A path inside a sandbox: absolute, without steps upward, without NUL. The engine resolves links inside the sandbox
+  /// only.
   static func absolute(_ path: String) throws(PalanaError) -> String {
     let steps = path.split(separator: "/")
     guard path.hasPrefix("/"), path.utf8.count <= 4096, !path.utf8.contains(0), !steps.contains("..") else {

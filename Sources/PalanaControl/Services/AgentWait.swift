@@ -38,7 +38,8 @@ package struct WaitCondition: Hashable, Sendable {
 extension AgentService {
   /// Waits until the condition is met or the time is over.
   ///
-  /// - Throws: ``PalanaError`` with code `notFound` when the agent is, or goes, missing; `unreachable` when the daemon shuts down.
+  /// - Throws: ``PalanaError`` with code `notFound` when the agent is, or goes, missing; `unreachable` when the daemon
+  ///   shuts down.
   package func wait(
     _ name: String, for condition: WaitCondition, atMost limit: Duration, owner: UserIdentity?, by caller: Caller
   ) async throws(PalanaError) -> WaitResult {

@@ -4,6 +4,8 @@ package import PalanaCore
 
 /// Answers questions about the audit trail.
 package protocol AuditReader: Sendable {
+  /// Number of the newest record.
+  var head: Int64 { get }
   /// The matching records, oldest first, as JSON without line breaks.
   func lines(_ query: AuditQuery, scope: AuditScope) async throws(PalanaError) -> [[UInt8]]
   /// Matching records after `query.afterSeq` as they come; ends when the consuming task is cancelled.
@@ -26,12 +28,13 @@ package struct AuditService: Sendable {
     _ request: AuditRequest, by caller: Caller
   ) async throws(PalanaError) -> (past: [[UInt8]], future: AsyncThrowingStream<[UInt8], any Error>?) {
     let scope = Self.scope(of: caller)
+    // Read before the query: what comes after it is either in the answer or after this number.
+    let head = reader.head
     let past = try await reader.lines(request.query, scope: scope)
     guard request.follow else { return (past, nil) }
     var query = request.query
     query.limit = nil
-    // Without a past, what comes from now on; with one, what comes after its end.
-    query.afterSeq = past.last.flatMap(Self.sequence(of:))
+    query.afterSeq = past.last.flatMap(Self.sequence(of:)) ?? head
     return (past, reader.follow(query, scope: scope))
   }
 

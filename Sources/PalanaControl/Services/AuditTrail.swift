@@ -3,7 +3,8 @@ package import PalanaAPI
 package import PalanaAudit
 package import PalanaCore
 
-/// What the control API writes down: every change that was allowed, before it happens, and every one that was refused or failed.
+/// What the control API writes down: every change that was allowed, before it happens, and every one that was refused
+/// or failed.
 package struct AuditTrail: Sendable {
   private let sink: any AuditSink
   private let clock: WallClock

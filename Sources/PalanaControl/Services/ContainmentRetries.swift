@@ -5,7 +5,8 @@ package import PalanaCore
 import PalanaPlan
 package import PalanaStore
 
-/// Goes on with what a kill could not finish: a plane that failed is tried again until it is done or the order is taken back.
+/// Goes on with what a kill could not finish: a plane that failed is tried again until it is done or the order is taken
+/// back.
 package actor ContainmentRetries {
   private let cutter: PlaneCutter
   private let store: any ResourceStore

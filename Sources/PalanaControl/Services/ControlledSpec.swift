@@ -25,7 +25,10 @@ extension ControlledSpec {
   package static var isOperatorsOnly: Bool { false }
   package static var component: AuditEvent.Component { .lifecycle }
   package static var builtIn: [Resource<Self>] { [] }
-  package var writtenOwner: UserIdentity? { get { nil } set {} }
+  package var writtenOwner: UserIdentity? {
+    get { nil }
+    set {}
+  }
   package func policyProblems() -> [FieldError] { [] }
   package mutating func complete(from old: Self?) {}
 
@@ -35,7 +38,10 @@ extension ControlledSpec {
 
 extension AgentSpec: ControlledSpec {
   package static var noun: String { "agent" }
-  package var writtenOwner: UserIdentity? { get { owner } set { owner = newValue } }
+  package var writtenOwner: UserIdentity? {
+    get { owner }
+    set { owner = newValue }
+  }
   package func policyProblems() -> [FieldError] { EgressRuleForm.problems(egress?.rules, at: "spec.egress.rules") }
 
   package mutating func complete(from old: AgentSpec?) {
@@ -73,13 +79,19 @@ extension EgressPolicySpec: ControlledSpec {
 extension PeeringRuleSpec: ControlledSpec {
   package static var noun: String { "peering rule" }
   package static var component: AuditEvent.Component { .policy }
-  package var writtenOwner: UserIdentity? { get { owner } set { owner = newValue } }
+  package var writtenOwner: UserIdentity? {
+    get { owner }
+    set { owner = newValue }
+  }
 }
 
 extension SecretBindingSpec: ControlledSpec {
   package static var noun: String { "secret" }
   package static var component: AuditEvent.Component { .secrets }
-  package var writtenOwner: UserIdentity? { get { owner } set { owner = newValue } }
+  package var writtenOwner: UserIdentity? {
+    get { owner }
+    set { owner = newValue }
+  }
 }
 
 extension KillOrderSpec: ControlledSpec {

@@ -17,7 +17,8 @@ enum EgressRuleForm {
 
   /// Gives every rule without an identifier one: that of an equal rule in `old`, else a fresh one.
   ///
-  /// Fresh ones are random, not counted up: a number that was given back would make two rules look like one in the audit trail.
+  /// Fresh ones are random, not counted up: a number that was given back would make two rules look like one in the
+  /// audit trail.
   static func identified(_ rules: [EgressRule], old: [EgressRule]?) -> [EgressRule] {
     var taken = Set(rules.compactMap(\.id))
     var known: [EgressRule: String] = [:]

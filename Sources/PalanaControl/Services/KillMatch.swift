@@ -3,7 +3,8 @@ import PalanaCore
 
 /// Which agents an order speaks of. Pure.
 enum KillMatch {
-  /// Whether `target` covers the agent. An agent that cannot be named is covered by everything: containment fails closed.
+  /// Whether `target` covers the agent. An agent that cannot be named is covered by everything: containment fails
+  /// closed.
   static func covers(_ target: KillOrderSpec.Target, _ agent: Agent) -> Bool {
     guard let owner = agent.spec.owner else { return true }
     switch target {

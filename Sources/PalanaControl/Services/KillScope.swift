@@ -47,7 +47,8 @@ struct KillScope {
       switch error.code {
       case .notFound where mustExist: throw error
       case .notFound:
-        // An order outlives its agent: it can be taken back by the same name. Whose orders may be taken back is checked there.
+        // An order outlives its agent: it can be taken back by the same name. Whose orders may be taken back is checked
+        // there.
         guard owner == nil || owner == caller.identity || caller.isOperator else { throw error }
         return KillScope(target: .agent(assumed))
       case .failed, .unreachable:

@@ -29,7 +29,8 @@ package struct KillService: Sendable {
   /// Writes the order, then cuts every plane in parallel.
   ///
   /// - Parameter accepted: when the request was accepted.
-  /// - Throws: ``PalanaError``: `notFound` (no such agent), `denied`, `invalid`. Never because a plane or the audit trail fails.
+  /// - Throws: ``PalanaError``: `notFound` (no such agent), `denied`, `invalid`. Never because a plane or the audit
+  ///   trail fails.
   package func kill(
     _ request: KillRequest, owner: UserIdentity?, by caller: Caller,
     accepted: ContinuousClock.Instant = .now
@@ -50,7 +51,8 @@ package struct KillService: Sendable {
     // After the order: an agent that is created from now on is the engine's to refuse.
     let agents = await affected(scope, &warnings)
     if agents.isEmpty { warnings.append("no agent is covered at present; the order holds for those to come") }
-    let planes = agents.isEmpty
+    let planes =
+      agents.isEmpty
       ? [] : await cutter.perform(.cut, on: Set(agents.map(\.id)), accepted: accepted)
     let total = accepted.duration(to: .now).milliseconds
     for plane in planes where plane.error != nil {
@@ -64,8 +66,8 @@ package struct KillService: Sendable {
 
   /// Takes back the orders with exactly this target and lets back the agents that no other order covers.
   ///
-  /// - Throws: ``PalanaError``: `notFound` when there is no such order, `denied` when somebody else gave it and the caller is
-  ///   no operator, `unreachable` when it cannot be audited.
+  /// - Throws: ``PalanaError``: `notFound` when there is no such order, `denied` when somebody else gave it and the
+  ///   caller is no operator, `unreachable` when it cannot be audited.
   package func unkill(
     _ request: KillRequest, owner: UserIdentity?, by caller: Caller,
     accepted: ContinuousClock.Instant = .now
@@ -116,7 +118,9 @@ package struct KillService: Sendable {
   private func recut(_ released: Set<AgentID>, _ warnings: inout [String]) async {
     guard !released.isEmpty else { return }
     let again: Set<AgentID>
-    do { again = try await coveredBy(try await store.list(KillOrderSpec.self, owner: nil)).intersection(released) } catch {
+    do {
+      again = try await coveredBy(try await store.list(KillOrderSpec.self, owner: nil)).intersection(released)
+    } catch {
       again = released
     }
     guard !again.isEmpty else { return }

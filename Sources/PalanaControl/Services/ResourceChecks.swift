@@ -69,7 +69,8 @@ extension ResourceService {
     // Said here and not only by the store, so that nothing is audited as allowed that cannot be done.
     if let version = resource.metadata.resourceVersion, version != old.metadata.resourceVersion {
       throw PalanaError(
-        .conflict, "somebody changed the \(Spec.noun) ‘\(old.metadata.name)’ meanwhile", hint: "read it again and retry")
+        .conflict, "somebody changed the \(Spec.noun) ‘\(old.metadata.name)’ meanwhile", hint: "read it again and retry"
+      )
     }
     return resource
   }

@@ -37,7 +37,8 @@ package struct ResourceService: Sendable {
 
   /// Replaces spec, labels and annotations of the object that `resource` names.
   ///
-  /// - Throws: ``PalanaError``: `notFound`, `invalid`, `denied`, `conflict` when somebody wrote first or it is being deleted.
+  /// - Throws: ``PalanaError``: `notFound`, `invalid`, `denied`, `conflict` when somebody wrote first or it is being
+  ///   deleted.
   package func update<Spec: ControlledSpec>(
     _ written: Resource<Spec>, owner: UserIdentity?, by caller: Caller, action: String = "update"
   ) async throws(PalanaError) -> Resource<Spec> {

@@ -5,7 +5,8 @@ package import PalanaCore
 import PalanaSecrets
 package import PalanaStore
 
-/// Adds, rotates, binds and removes the secrets of agents. Values pass through to the secret store and stay nowhere here.
+/// Adds, rotates, binds and removes the secrets of agents. Values pass through to the secret store and stay nowhere
+/// here.
 package struct SecretService: Sendable {
   let store: any ResourceStore
   let writer: any SecretWriter

@@ -40,7 +40,8 @@ extension ControlWorld {
     let route = operation.route
     return try await send(
       route.verb.rawValue, "http+unix://\(PercentEncoding.encode(socket(person)))",
-      route.path(parameters) + PercentEncoding.query(query), body: bytes ?? body.map { Array($0.utf8) }, headers: headers)
+      route.path(parameters) + PercentEncoding.query(query), body: bytes ?? body.map { Array($0.utf8) },
+      headers: headers)
   }
 
   /// Sends anything anywhere.

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Logging
 import PalanaAPI
 import PalanaAudit
@@ -11,14 +12,15 @@ import ServiceLifecycle
 import Synchronization
 import Testing
 
-/// One installation with the real store, audit trail and sockets, and doubles for what needs a kernel or a secret store.
-/// Three people reach it, each through a socket of their own; one operator through TCP.
+/// One installation with the real store, audit trail and sockets, and doubles for what needs a kernel or a secret
+/// store. Three people reach it, each through a socket of their own; one operator through TCP.
 final class ControlWorld: Sendable {
   enum Person: String, Sendable, CaseIterable { case root, alice, bob }
 
   struct Settings: Sendable {
     var limits = ControlLimits()
     var effort = PlaneCutter.Effort()
+    var group: UInt32?
   }
 
   static let token = "0123456789abcdef0123456789abcdef"
@@ -79,20 +81,21 @@ final class ControlWorld: Sendable {
     world.store.close()
   }
 
-  /// The service on one person's socket. This process is everybody, so the person is decided by the socket: the name comes from
-  /// the name service, the operator's rights from the set of operators.
+  /// The service on one person's socket. This process is everybody, so the person is decided by the socket: the name
+  /// comes from the name service, the operator's rights from the set of operators.
   private func control(for person: Person, _ logger: Logger) throws -> ControlService {
     let tcp = ControlConfiguration.TCP(
       address: .v4(0x7f00_0001), port: 0, token: Redacted(Self.token), identity: try UserIdentity("operator"),
       hostNames: ["palana.test"])
     return try ControlService(
       ControlConfiguration(
-        socket: .init(path: socket(person)), tcp: person == .root ? tcp : nil, installation: "test-1", version: "0.1.0",
+        socket: .init(path: socket(person), group: settings.group), tcp: person == .root ? tcp : nil,
+        installation: "test-1", version: "0.1.0",
         limits: settings.limits),
       dependencies(person), operators: person == .root ? Authenticator.localOperators : [], logger: logger)
   }
 
-  private func dependencies(_ person: Person) -> ControlDependencies {
+  func dependencies(_ person: Person) -> ControlDependencies {
     ControlDependencies(
       store: store, engine: engine, planes: planes, audit: sink, auditReader: AuditLogReader(log: log),
       secrets: secrets,
@@ -105,6 +108,7 @@ final class ControlWorld: Sendable {
         components: { [.init(name: "egress", healthy: true, message: "ok")] },
         checks: { [.init(name: "nftables", state: .warn, message: "old", hint: "apt")] },
         shutdown: { [self] stop throws(PalanaError) in shutdowns.withLock { $0.append(stop) } }),
-      userNames: UserNames { _ in person.rawValue }, killEffort: settings.effort)
+      userNames: UserNames { user in user == geteuid() ? person.rawValue : "user-\(user)" }, killEffort: settings.effort
+    )
   }
 }

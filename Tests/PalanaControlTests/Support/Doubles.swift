@@ -22,7 +22,8 @@ final class FakeEngine: AgentEngine {
     let (stream, continuation) = AsyncThrowingStream<LogLine, any Error>.makeStream()
     for number in 0..<3 {
       continuation.yield(
-        LogLine(time: Timestamp(seconds: Int64(number)), stream: number == 1 ? .stderr : .stdout, text: "line \(number)"))
+        LogLine(
+          time: Timestamp(seconds: Int64(number)), stream: number == 1 ? .stderr : .stdout, text: "line \(number)"))
     }
     if options.previous {
       continuation.finish(throwing: PalanaError(.notFound, "there is no run before this one"))
@@ -43,21 +44,21 @@ final class FakeEngine: AgentEngine {
         for _ in 0..<64 { try await output(.stdout([UInt8](repeating: 120, count: 100_000))) }
         return 0
       }
-      loop: for await item in input {
+      for await item in input {
         state.withLock { $0.inputs.append(item) }
         switch item {
         case .bytes(let bytes): try await output(.stdout(bytes))
         case .resize(let size): try await output(.stderr(Array("\(size.rows)x\(size.columns)".utf8)))
         case .signal(let number): return 128 + number
-        case .endOfInput: break loop
+        case .endOfInput: return 7
         }
       }
+      // The client said nothing of an end: like a command that does not read its input, it goes on until it is stopped.
+      try await Task.sleep(for: .seconds(3600))
     } catch {
       state.withLock { $0.cancelled += 1 }
-      throw PalanaError(.failed, "cut off")
     }
-    if Task.isCancelled { state.withLock { $0.cancelled += 1 } }
-    return 7
+    throw PalanaError(.failed, "cut off")
   }
 
   func copyIn(

@@ -1,0 +1,99 @@
+import PalanaAPI
+import PalanaControlAPI
+import PalanaCore
+import Testing
+
+@Suite struct EgressTests {
+  private static let demo = ["name": "demo"]
+
+  @Test func rulesAreAddedListedAndRemoved() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let policy =
+        #"{"apiVersion":"palana.dev/v1alpha1","kind":"EgressPolicy","metadata":{"name":"NAME"},"spec":SPEC}"#
+      func make(_ name: String, _ spec: String) async throws {
+        let body = policy.replacing("NAME", with: name).replacing("SPEC", with: spec)
+        let answer = try await world.call(.createPolicy, body: body)
+        #expect(answer.status == 201, "\(answer.text)")
+      }
+      try await make("everyone", #"{"rules":[{"id":"x","host":"pypi.org"}]}"#)
+      try await make("hers", #"{"selector":{"owners":["alice"]},"rules":[{"id":"y","host":"a.example"}]}"#)
+      try await make("his", #"{"selector":{"owners":["bob"]},"rules":[{"id":"z","host":"b.example"}]}"#)
+      let first = try await world.call(
+        .addEgressRule, as: .alice, Self.demo, body: #"{"host":"api.github.com","methods":["GET"]}"#
+      ).decoded(EgressRuleEntry.self)
+      let id = try #require(first.rule.id)
+      #expect(first.source == "agent" && id.hasPrefix("r-"))
+      #expect(
+        try await world.call(.addEgressRule, as: .alice, Self.demo, body: #"{"id":"\#(id)","host":"x.example"}"#).status
+          == 409)
+      let list = try await world.call(.listEgressRules, as: .alice, Self.demo).decoded(EgressRuleList.self)
+      #expect(
+        list.items.map { "\($0.source)/\($0.rule.id ?? "")" } == ["agent/\(id)", "policy/everyone/x", "policy/hers/y"])
+      #expect(try await world.call(.removeEgressRule, as: .alice, ["name": "demo", "id": "x"]).status == 404)
+      #expect(try await world.call(.removeEgressRule, as: .alice, ["name": "demo", "id": id]).status == 200)
+      #expect(try await world.call(.removeEgressRule, as: .alice, ["name": "demo", "id": id]).status == 404)
+    }
+  }
+
+  @Test(arguments: ["*", "**", "*.com", "a.*.example", "http://a.example", "", "a b"])
+  func hostsThatNoRuleMayHave(host: String) async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let answer = try await world.call(.addEgressRule, as: .alice, Self.demo, body: #"{"host":"\#(host)"}"#)
+      #expect(answer.status == 400 && answer.code == "invalid", "\(answer.text)")
+    }
+  }
+
+  @Test func manyAddedAtOnceAllStay() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      try await withThrowingTaskGroup(of: Int.self) { group in
+        for number in 0..<5 {
+          group.addTask {
+            try await world.call(.addEgressRule, as: .alice, Self.demo, body: #"{"host":"h\#(number).example"}"#).status
+          }
+        }
+        for try await status in group { #expect(status == 201) }
+      }
+      let list = try await world.call(.listEgressRules, as: .alice, Self.demo).decoded(EgressRuleList.self)
+      #expect(list.items.count == 5)
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("GET", "https://api.github.com/repos/x", true, "request", nil),
+      ("POST", "https://api.github.com/repos/x", false, "request", "method_not_allowed"),
+      ("GET", "https://api.github.com/users", false, "request", "path_not_allowed"),
+      ("GET", "https://API.GitHub.com:443/repos/x?q=1", true, "request", nil),
+      ("GET", "https://api.github.com:8443/repos/x", false, "authority", "port_not_allowed"),
+      ("GET", "https://evil.example/", false, "authority", "host_not_allowed"),
+      ("GET", "http://plain.example/", false, "request", "host_not_allowed"),
+    ] as [(String, String, Bool, String, String?)])
+  func whatWouldBeDecided(method: String, url: String, allowed: Bool, stage: String, reason: String?) async throws {
+    try await ControlWorld.run { world in
+      let rules = #"{"egress":{"rules":[{"id":"gh","host":"api.github.com","methods":["GET"],"paths":["/repos/**"]}]}}"#
+      try await world.call(.createAgent, as: .alice, body: ControlWorld.agent("demo", spec: rules))
+      let result = try await world.call(
+        .testEgress, as: .alice, Self.demo, body: #"{"method":"\#(method)","url":"\#(url)"}"#
+      ).decoded(EgressTestResult.self)
+      #expect(result.allowed == allowed && result.stage == stage && result.reason == reason, "\(result)")
+      #expect(!result.explanation.isEmpty && !result.policyVersion.isEmpty)
+    }
+  }
+
+  @Test(arguments: [
+    ("get", "https://a.example/"), ("", "https://a.example/"), ("GET", "/path"), ("GET", "ftp://a.example/"),
+    ("GET", "https://0x7f.1/"), ("GET", "https://a.example/%zz"), ("GET", "https://u:p@a.example/"),
+    ("G T", "https://a.example/"),
+  ])
+  func whatTheGatewayWouldNotRead(method: String, url: String) async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let answer = try await world.call(
+        .testEgress, as: .alice, Self.demo, body: #"{"method":"\#(method)","url":"\#(url)"}"#)
+      #expect(answer.status == 400, "\(answer.text)")
+    }
+  }
+}
