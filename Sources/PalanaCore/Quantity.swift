@@ -41,7 +41,7 @@ package struct CPUQuantity: Hashable, Sendable, CustomStringConvertible {
     } else {
       let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
       let fraction = parts.count == 2 ? String(parts[1]) : ""
-      if let whole = Int64(parts[0]), whole < 1_000_000, (parts.count == 1 || (1...3).contains(fraction.count)),
+      if let whole = Int64(parts[0]), whole < 1_000_000, parts.count == 1 || (1...3).contains(fraction.count),
         fraction.utf8.allSatisfy({ (48...57).contains($0) })
       {
         let padded = fraction + String(repeating: "0", count: 3 - fraction.count)

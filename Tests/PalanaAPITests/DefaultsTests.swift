@@ -44,7 +44,8 @@ import Testing
     let spec = AgentSpec(
       template: "mine", image: "host", command: ["bash"], workingDirectory: "/tmp", env: ["A": "own", "C": "d"],
       resources: AgentResources(pids: 64), lifecycle: AgentLifecycle(desired: .stopped, restart: .always, restartCount: 3),
-      ports: [AgentPort(name: "ui", port: 81), AgentPort(name: "x", port: 82)], egress: AgentEgress(rules: [EgressRule(id: "b", host: "h")]),
+      ports: [AgentPort(name: "ui", port: 81), AgentPort(name: "x", port: 82)],
+      egress: AgentEgress(rules: [EgressRule(id: "b", host: "h")]),
       secrets: [AgentSecret(name: "S")])
     let effective = try spec.effective(template: template.spec)
     #expect(effective.image == .host)

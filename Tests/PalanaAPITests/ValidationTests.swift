@@ -50,7 +50,10 @@ import Testing
     ("{egress: {rules: [{host: a, ports: []}]}}", ["spec.egress.rules[0].ports"]),
     ("{egress: {rules: [{host: a, ports: [0, 443, 443]}]}}", ["spec.egress.rules[0].ports[0]", "spec.egress.rules[0].ports[2]"]),
     ("{egress: {rules: [{host: a, schemes: [ftp]}]}}", ["spec.egress.rules[0].schemes[0]"]),
-    ("{egress: {rules: [{host: a, id: x}, {host: b, id: x}, {host: c, id: \"\"}]}}", ["spec.egress.rules[2].id", "spec.egress.rules[1].id"]),
+    (
+      "{egress: {rules: [{host: a, id: x}, {host: b, id: x}, {host: c, id: \"\"}]}}",
+      ["spec.egress.rules[2].id", "spec.egress.rules[1].id"]
+    ),
   ])
   func agents(_ spec: String, _ expected: [String]) throws {
     #expect(try problems("Agent", spec) == expected)
@@ -69,7 +72,10 @@ import Testing
     ("{rules: [{host: a}]}", []),
     ("{rules: []}", ["spec.rules"]),
     ("{selector: {agents: [A]}, rules: [{host: a}]}", ["spec.selector.agents[0]"]),
-    ("{selector: {agents: [], owners: [], templates: []}, rules: [{host: a}]}", ["spec.selector.agents", "spec.selector.owners", "spec.selector.templates"]),
+    (
+      "{selector: {agents: [], owners: [], templates: []}, rules: [{host: a}]}",
+      ["spec.selector.agents", "spec.selector.owners", "spec.selector.templates"]
+    ),
     ("{selector: {matchLabels: {\"a b\": c}}, rules: [{host: a}]}", ["spec.selector.matchLabels"]),
     ("{selector: {matchLabels: {a: \"c d\"}}, rules: [{host: a}]}", ["spec.selector.matchLabels.a"]),
   ])

@@ -1,6 +1,7 @@
 import Foundation
 import PalanaAudit
 import PalanaCore
+import Synchronization
 import Testing
 
 @Suite struct SpoolTests {
@@ -145,8 +146,6 @@ import Testing
     await task.value
   }
 }
-
-import Synchronization
 
 private final class Flag: Sendable {
   private let value = Atomic<Bool>(false)

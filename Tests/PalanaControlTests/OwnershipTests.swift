@@ -66,8 +66,7 @@ import Testing
       try await world.makeAgent("one", of: .alice)
       try await world.makeAgent("one", of: .bob)
       try await world.makeAgent("two", of: .bob)
-      func owners(_ person: ControlWorld.Person, _ query: [(name: String, value: String)] = []) async throws -> [String]
-      {
+      func owners(_ person: ControlWorld.Person, _ query: [(name: String, value: String)] = []) async throws -> [String] {
         try await world.call(.listAgents, as: person, query: query).decoded(ResourceList<AgentSpec>.self).items
           .map { "\($0.spec.owner?.raw ?? "")/\($0.metadata.name)" }.sorted()
       }

@@ -23,7 +23,8 @@ import Testing
       try writer.record(killed)
       try writer.record(
         AuditEvent(
-          time: Timestamp(seconds: 1_790_000_005), component: .auth, action: "login", decision: .allow, actor: try identity("alice@example.com")))
+          time: Timestamp(seconds: 1_790_000_005), component: .auth, action: "login", decision: .allow,
+          actor: try identity("alice@example.com")))
       try writer.record(
         AuditEvent(time: Timestamp(seconds: 1_790_000_006), component: .policy, action: "reload", decision: .error, reason: "x"))
       return try await body(log, writer)

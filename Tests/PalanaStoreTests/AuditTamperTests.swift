@@ -55,7 +55,10 @@ import Testing
     ("UPDATE event SET hash = zeroblob(32) WHERE seq = 10", .edited, 10),
     ("UPDATE event SET hash = x'00' WHERE seq = 2", .unreadable, 2),
     ("UPDATE event SET prev = zeroblob(32) WHERE seq = 2", .edited, 1),
-    ("INSERT INTO event SELECT 11, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash FROM event WHERE seq = 10", .edited, 10),
+    (
+      "INSERT INTO event SELECT 11, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash FROM event WHERE seq = 10",
+      .edited, 10
+    ),
   ])
   func changesOfTheDatabaseShow(_ statement: String, _ kind: AuditVerification.Problem.Kind, _ seq: Int64) async throws {
     try await withTrail { trail in

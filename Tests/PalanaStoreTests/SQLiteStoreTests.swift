@@ -47,19 +47,25 @@ import Testing
       _ = try await store.create(agent("demo", owner: "bob@example.com"))
       _ = try await store.create(agent("other", owner: "bob@example.com"))
       let all = try await store.list(AgentSpec.self, owner: nil)
-      #expect(all.map { "\($0.spec.owner?.raw ?? "") \($0.metadata.name)" } == ["alice@example.com demo", "bob@example.com demo", "bob@example.com other"])
+      #expect(
+        all.map { "\($0.spec.owner?.raw ?? "") \($0.metadata.name)" } == [
+          "alice@example.com demo", "bob@example.com demo", "bob@example.com other",
+        ])
       let mine = try await store.list(AgentSpec.self, owner: alice)
       #expect(mine.count == 1)
       #expect(await code { _ = try await store.get(AgentSpec.self, owner: alice, name: try name("other")) } == .notFound)
       // An identity that only looks alike is somebody else.
-      #expect(await code { _ = try await store.get(AgentSpec.self, owner: try identity("Alice@example.com"), name: try name("demo")) } == .notFound)
+      #expect(
+        await code { _ = try await store.get(AgentSpec.self, owner: try identity("Alice@example.com"), name: try name("demo")) }
+          == .notFound)
       #expect(await code { _ = try await store.get(AgentSpec.self, owner: nil, name: try name("demo")) } == .invalid)
     }
   }
 
   @Test func kindsWithoutOwner() async throws {
     try await withStore { store, _ in
-      let policy = EgressPolicy(metadata: ObjectMeta(name: try name("base")), spec: EgressPolicySpec(rules: [EgressRule(host: "a.example")]))
+      let policy = EgressPolicy(
+        metadata: ObjectMeta(name: try name("base")), spec: EgressPolicySpec(rules: [EgressRule(host: "a.example")]))
       let made = try await store.create(policy)
       #expect(try await store.get(EgressPolicySpec.self, owner: nil, name: try name("base")) == made)
       #expect(try await store.list(EgressPolicySpec.self, owner: nil) == [made])
@@ -73,12 +79,14 @@ import Testing
     try await withStore { store, _ in
       let by = try identity("root")
       let order = KillOrder(
-        metadata: ObjectMeta(name: try name("k")), spec: KillOrderSpec(target: .owner(by), reason: "r", by: by, at: Timestamp(microseconds: 5)))
+        metadata: ObjectMeta(name: try name("k")),
+        spec: KillOrderSpec(target: .owner(by), reason: "r", by: by, at: Timestamp(microseconds: 5)))
       #expect(try await store.create(order).spec == order.spec)
       let binding = SecretBinding(
         metadata: ObjectMeta(name: try name("b")),
         spec: SecretBindingSpec(
-          owner: by, agent: "demo", secret: "S", access: .proxyOnly, keys: [SecretKey(key: "token", placeholder: "TOKEN_SS", variable: "S")],
+          owner: by, agent: "demo", secret: "S", access: .proxyOnly,
+          keys: [SecretKey(key: "token", placeholder: "TOKEN_SS", variable: "S")],
           hosts: ["a"], places: ["basic"], revision: 3))
       #expect(try await store.create(binding).spec == binding.spec)
       let rule = PeeringRule(metadata: ObjectMeta(name: try name("p")), spec: PeeringRuleSpec(owner: by, from: "a", to: "b", ports: [80]))
@@ -131,7 +139,8 @@ import Testing
       #expect(running.metadata.resourceVersion != made.metadata.resourceVersion)
       let again = try await store.updateStatus(AgentSpec.self, owner: owner, name: name, uid: uid, status: status)
       #expect(again.metadata.resourceVersion == running.metadata.resourceVersion)
-      #expect(await code { _ = try await store.updateStatus(AgentSpec.self, owner: owner, name: name, uid: "x", status: status) } == .conflict)
+      #expect(
+        await code { _ = try await store.updateStatus(AgentSpec.self, owner: owner, name: name, uid: "x", status: status) } == .conflict)
       // A spec update leaves the status alone.
       var changed = running
       changed.spec.command = ["x"]
@@ -170,7 +179,7 @@ import Testing
                 do {
                   _ = try await store.update(current)
                   break
-                } catch where (error as? PalanaError)?.code == .conflict { conflicts += 1 }
+                } catch  where (error as? PalanaError)?.code == .conflict { conflicts += 1 }
               }
             }
             return conflicts

@@ -20,7 +20,8 @@ extension ObjectMeta {
     Words.object(
       [
         ("name", ["type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$"]),
-        ("uid", Words.text("Set by the server.")), ("resourceVersion", Words.text("Set by the server; a write that names an old one is a conflict.")),
+        ("uid", Words.text("Set by the server.")),
+        ("resourceVersion", Words.text("Set by the server; a write that names an old one is a conflict.")),
         ("generation", Words.integer(nil, "Counts changes of the spec.")),
         ("creationTimestamp", Words.time()), ("deletionTimestamp", Words.time()), ("labels", Words.map()),
         ("annotations", Words.map()),

@@ -24,8 +24,7 @@ struct EgressRuleOptions: ParsableArguments {
   }
 
   /// Adds the rule and says so.
-  func add(_ action: EgressRule.Action, host: String, to agent: String, _ context: CommandContext) async throws -> Int32
-  {
+  func add(_ action: EgressRule.Action, host: String, to agent: String, _ context: CommandContext) async throws -> Int32 {
     let agent = try ResourceName(agent).text
     let rule = try rule(action, host: host)
     let entry = try await context.withClient { client in

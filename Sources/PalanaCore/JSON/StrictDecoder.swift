@@ -93,7 +93,9 @@ enum FieldPath {
 
   private static func isPlain(_ name: String) -> Bool {
     !name.isEmpty && name.utf8.count <= 60
-      && name.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0 == "_" || $0 == "-" || (48...57).contains($0.value)) }
+      && name.unicodeScalars.allSatisfy {
+        $0.isASCII && ($0.properties.isAlphabetic || $0 == "_" || $0 == "-" || (48...57).contains($0.value))
+      }
   }
 }
 

@@ -1,6 +1,6 @@
 import NIOCore
-import PalanaAudit
 import NIOSSL
+import PalanaAudit
 import PalanaPolicy
 
 /// From the answer to CONNECT to the first request inside: hello, certificate, handshake.

@@ -50,7 +50,9 @@ struct ResponseHead {
     guard (100...599).contains(status) else { throw .malformed("the status is out of range") }
     var position = 12
     // The space before an empty phrase is required, and often left out.
-    if span[position] == 32 { position += 1 } else if span[position] != 13 {
+    if span[position] == 32 {
+      position += 1
+    } else if span[position] != 13 {
       throw .malformed("the status is not a number")
     }
     let start = position

@@ -53,7 +53,8 @@ extension LocalEngine {
     let plan = try Planner.plan(
       agent: situation.agent, template: situation.template, bindings: bindings, allocation: allocation,
       platform: configuration.platform)
-    let files = plan.readableSecrets.isEmpty
+    let files =
+      plan.readableSecrets.isEmpty
       ? [:] : try await configuration.readableSecrets(key.owner, key.name, plan.readableSecrets)
     guard !contained.contains(id) else { throw PalanaError(.denied, "agent ‘\(key.name)’ is killed") }
 
@@ -73,10 +74,12 @@ extension LocalEngine {
   func stop(_ situation: Situation, isKill: Bool) async throws(PalanaError) {
     let id = situation.key.id
     if case .running = runtime.state(of: id) {
-      var memory = situation.memory ?? EngineMemory(
-        uid: situation.agent.metadata.uid ?? "", restartCount: situation.wish.restartCount,
-        processFingerprint: situation.wish.processFingerprint, endedByEngine: true, failures: 0, restarts: 0,
-        oomKills: 0, startFailure: nil)
+      var memory =
+        situation.memory
+        ?? EngineMemory(
+          uid: situation.agent.metadata.uid ?? "", restartCount: situation.wish.restartCount,
+          processFingerprint: situation.wish.processFingerprint, endedByEngine: true, failures: 0, restarts: 0,
+          oomKills: 0, startFailure: nil)
       memory.endedByEngine = true
       try self.memory.write(memory, for: id)
       let exit = isKill ? try await runtime.kill(id) : try await runtime.stop(id, grace: .seconds(10))

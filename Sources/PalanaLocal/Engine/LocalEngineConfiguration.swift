@@ -35,7 +35,8 @@ package struct LocalEngineConfiguration: Sendable {
   package init(
     platform: PlatformFacts, agentsFolder: String, subnetBase: UInt32,
     proxyToken: @escaping @Sendable (String) -> Redacted<String>,
-    readableSecrets: @escaping @Sendable (UserIdentity, ResourceName, [String]) async throws(PalanaError) -> [String:
+    readableSecrets:
+      @escaping @Sendable (UserIdentity, ResourceName, [String]) async throws(PalanaError) -> [String:
       Redacted<[UInt8]>],
     allocate: @escaping @Sendable (AgentID) async throws(PalanaError) -> Int,
     release: @escaping @Sendable (AgentID) async throws(PalanaError) -> Void,

@@ -108,12 +108,14 @@ enum SecretFiles {
   /// `NAME` or `NAME/KEY`, of letters, digits, `_`, `-` and `.`, not starting with a dot.
   static func check(_ name: String) throws(PalanaError) {
     let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    let good = (1...2).contains(parts.count) && parts.allSatisfy { part in
-      !part.isEmpty && part.utf8.count <= 128 && part.first != "."
-        && part.utf8.allSatisfy { byte in
-          (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || [45, 46, 95].contains(byte)
-        }
-    }
+    let good =
+      (1...2).contains(parts.count)
+      && parts.allSatisfy { part in
+        !part.isEmpty && part.utf8.count <= 128 && part.first != "."
+          && part.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || [45, 46, 95].contains(byte)
+          }
+      }
     guard good else { throw PalanaError(.invalid, "‘\(name.prefix(80))’ is not the name of a secret's file") }
   }
 }

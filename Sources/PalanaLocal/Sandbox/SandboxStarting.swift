@@ -104,9 +104,10 @@ extension SandboxRuntime {
   @discardableResult
   package func pruneImages(keeping references: Set<String>) async throws(PalanaError) -> [String] {
     let used = try await SystemCall.blocking { [paths] () throws(PalanaError) in
-      Set(Files.names(in: paths.agents).compactMap { name in
-        Files.read("\(paths.agents)/\(name)/image").map { String(decoding: $0, as: UTF8.self) }
-      })
+      Set(
+        Files.names(in: paths.agents).compactMap { name in
+          Files.read("\(paths.agents)/\(name)/image").map { String(decoding: $0, as: UTF8.self) }
+        })
     }
     return try await images.prune(keeping: references, inUse: used)
   }

@@ -28,8 +28,7 @@ struct SecretText: Codable, Sendable {
 /// Reading and writing of what travels between the client and the store. Errors are constants: what a decoder says may quote a value.
 enum VaultJSON {
   /// - Throws: ``PalanaError`` with code `failed`.
-  static func decode<Value: Decodable>(_ type: Value.Type, from body: Redacted<ByteBuffer>) throws(PalanaError) -> Value
-  {
+  static func decode<Value: Decodable>(_ type: Value.Type, from body: Redacted<ByteBuffer>) throws(PalanaError) -> Value {
     do {
       return try JSONDecoder().decode(type, from: Data(buffer: body.reveal()))
     } catch {

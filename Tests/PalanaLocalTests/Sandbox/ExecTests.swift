@@ -16,7 +16,10 @@ extension SandboxSuites {
         try await fixture.start(plan)
         let result = try await fixture.exec(
           plan.id,
-          ["/bin/sh", "-c", "cat; echo err >&2; id -u; grep -E '^(Seccomp|NoNewPrivs|CapBnd):' /proc/self/status; echo $HTTP_PROXY $X; exit 7"],
+          [
+            "/bin/sh", "-c",
+            "cat; echo err >&2; id -u; grep -E '^(Seccomp|NoNewPrivs|CapBnd):' /proc/self/status; echo $HTTP_PROXY $X; exit 7",
+          ],
           input: [.bytes(Array("hello\n".utf8)), .endOfInput], env: ["X": "y"])
         #expect(result.code == 7)
         #expect(result.error == "err\n")

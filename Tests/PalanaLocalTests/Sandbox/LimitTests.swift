@@ -109,7 +109,9 @@ extension SandboxSuites {
       try await SandboxFixture.run { fixture in
         let (text, _) = try await fixture.finish(
           try fixture.plan(["/bin/sh", "-c", "ls /dev | tr '\\n' ' '; cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '"]))
-        #expect(text.hasPrefix("core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ") || text.hasPrefix("fd full mqueue"), "\(text)")
+        #expect(
+          text.hasPrefix("core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ") || text.hasPrefix("fd full mqueue"),
+          "\(text)")
         #expect(text.contains("lo\n"))
       }
     }

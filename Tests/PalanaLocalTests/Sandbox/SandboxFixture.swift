@@ -97,7 +97,11 @@ final class SandboxFixture: Sendable {
   /// A network namespace of the test's own, without any interface but the loopback.
   func networkNamespace() throws -> String {
     try Files.makeFolder(home + "/netns")
-    let path = "\(home)/netns/\(count.withLock { $0 += 1; return $0 })"
+    let number = count.withLock { count in
+      count += 1
+      return count
+    }
+    let path = "\(home)/netns/\(number)"
     let result = unsafe clnet_namespace_create(path)
     try #require(result == 0, "network namespace: \(SystemCall.text(-result))")
     onCleanUp { _ = unsafe clnet_namespace_remove(path) }
@@ -119,7 +123,10 @@ final class SandboxFixture: Sendable {
       limits: AgentPlan.Limits(cpuMilli: cpuMilli, memoryBytes: memory, pids: pids, storageBytes: storage),
       network: AgentPlan.Network(
         address: .v4(0x0a4d_0005), gateway: .v4(0x0a4d_0001), gatewayPorts: [3128], prefix: 16),
-      idBase: Self.bases.withLock { $0 += 65_536; return $0 }, restart: .never, graceSeconds: 10, readableSecrets: [],
+      idBase: Self.bases.withLock {
+        $0 += 65_536
+        return $0
+      }, restart: .never, graceSeconds: 10, readableSecrets: [],
       requires: requires, ports: [])
   }
 

@@ -21,8 +21,7 @@ import Testing
     #expect(await failure { _ = try await SecretFile.read(path) }?.code == .notFound)
   }
 
-  @Test(arguments: [0o604 as UInt32, 0o640, 0o606, 0o660]) func refusesAFileThatOthersCanRead(mode: UInt32) async throws
-  {
+  @Test(arguments: [0o604 as UInt32, 0o640, 0o606, 0o660]) func refusesAFileThatOthersCanRead(mode: UInt32) async throws {
     try await SecretFile.write(Redacted([1]), to: path)
     #expect(unsafe chmod(path, mode) == 0)
     #expect(await failure { _ = try await SecretFile.read(path) }?.code == .failed)

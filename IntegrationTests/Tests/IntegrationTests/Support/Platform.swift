@@ -57,7 +57,8 @@ final class Platform: Sendable {
     let finished = try await run(Checkout.pcli, ["--home", home] + arguments, input: input, environment: ["PALANAD": Checkout.palanad])
     if let code, finished.code != code {
       Issue.record(
-        "pcli \(arguments.joined(separator: " ")) ended with \(finished.code), not \(code): \(finished.error)\(finished.output.prefix(2000))")
+        "pcli \(arguments.joined(separator: " ")) ended with \(finished.code), not \(code): \(finished.error)\(finished.output.prefix(2000))"
+      )
       throw UnexpectedExit(code: finished.code)
     }
     return finished

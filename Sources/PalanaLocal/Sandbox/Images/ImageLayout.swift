@@ -15,11 +15,19 @@ enum ImageLayout {
   }
   private struct Configuration: Decodable {
     struct Inner: Decodable {
-      var User: String?
-      var Env: [String]?
-      var Entrypoint: [String]?
-      var Cmd: [String]?
-      var WorkingDir: String?
+      var user: String?
+      var env: [String]?
+      var entrypoint: [String]?
+      var command: [String]?
+      var workingDirectory: String?
+
+      enum CodingKeys: String, CodingKey {
+        case user = "User"
+        case env = "Env"
+        case entrypoint = "Entrypoint"
+        case command = "Cmd"
+        case workingDirectory = "WorkingDir"
+      }
     }
     var config: Inner?
   }
@@ -33,8 +41,8 @@ enum ImageLayout {
     return (
       try hex(digest),
       ImageConfiguration(
-        entrypoint: written.config?.Entrypoint ?? [], command: written.config?.Cmd ?? [], env: written.config?.Env ?? [],
-        workingDirectory: written.config?.WorkingDir ?? "", user: written.config?.User ?? "")
+        entrypoint: written.config?.entrypoint ?? [], command: written.config?.command ?? [], env: written.config?.env ?? [],
+        workingDirectory: written.config?.workingDirectory ?? "", user: written.config?.user ?? "")
     )
   }
 
