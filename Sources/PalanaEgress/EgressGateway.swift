@@ -26,7 +26,7 @@ package final class EgressGateway: Service {
   ) throws(PalanaError) {
     let mint = try LeafMint(authority: certificateAuthority)
     let upstreamTLS = try UpstreamTLS.context(extraRoots: configuration.upstreamCAFiles)
-    resolverThreads = NIOThreadPool(numberOfThreads: 8)
+    resolverThreads = NIOThreadPool(numberOfThreads: NameResolver.threadCount)
     mintThreads = NIOThreadPool(numberOfThreads: 2)
     shared = GatewayShared(
       configuration: configuration, resolver: NameResolver(configuration: configuration, threads: resolverThreads),
@@ -141,4 +141,9 @@ extension NIOLoopBoundBox where Value == LoopContext {
   func onLoop<Result: Sendable>(_ body: @escaping @Sendable (LoopContext) -> Result) async throws -> Result {
     try await eventLoop.submit { body(self.value) }.get()
   }
+}
+
+extension EgressGateway {
+  /// Certificates in memory, for tests of the bound.
+  var heldCertificates: Int { shared.leaves.count }
 }

@@ -10,8 +10,6 @@ package struct EgressLimits: Sendable, Hashable {
   package var bodyRewriteBytes = 1_048_576
   /// Open connections of one agent.
   package var connectionsPerAgent = 1024
-  /// Names that one agent may have in resolution, dialling or minting on one event loop.
-  package var pendingPerAgent = 256
   /// Certificates kept for reuse.
   package var leafCapacity = 4096
   /// Certificates being minted at one moment.

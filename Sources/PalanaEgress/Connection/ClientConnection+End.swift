@@ -7,6 +7,7 @@ import PalanaPolicy
 /// How requests and connections end. Whatever the way, a request has exactly one event.
 extension ClientConnection {
   typealias Verdict = AuditEvent.Decision
+  private static let mostChallenges = 4
 
   /// Writes the event of a request down, once.
   /// - Returns: whether it will survive this process.
@@ -50,9 +51,13 @@ extension ClientConnection {
     guard phase != .closed, phase != .draining else { return }
     phase = .draining
     inbound = nil
-    deadline = loop.now + .seconds(2)
+    touch()
     releaseUpstream()
-    context?.close(mode: .output, promise: nil)
+    guard let context else { return }
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    context.close(mode: .output, promise: sent)
+    // Only what the client still sends is waited for so shortly, not what it still reads.
+    sent.futureResult.assumeIsolated().whenComplete { [self] _ in deadline = loop.now + .seconds(2) }
   }
 
   private func releaseUpstream() {
@@ -82,8 +87,9 @@ extension ClientConnection {
       upstream?.abort()
       upstream = nil
     }
-    // A body that nobody reads would be taken for the next request.
-    let keepsAlive = exchange.keepsAlive && !refusal.closes && !exchange.hasBody && !exchange.wentUpstream
+    if refusal.reason == .proxyAuthenticationRequired { challenges += 1 }
+    // A body that nobody reads would be taken for the next request; a client that guesses passwords has to come again.
+    let keepsAlive = challenges < Self.mostChallenges && exchange.keepsAlive && !refusal.closes && !exchange.hasBody && !exchange.wentUpstream
     append {
       DenialAnswer.write(
         refusal, exchange: exchange, closes: !keepsAlive, into: &$0)
@@ -134,7 +140,7 @@ extension ClientConnection {
     abandon()
   }
 
-  private func abandon() {
+  func abandon() {
     end(.clientAborted)
     if let context { RawClose.now(context) }
   }

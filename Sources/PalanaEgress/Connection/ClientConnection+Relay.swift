@@ -47,7 +47,6 @@ extension ClientConnection {
     upstream = nil
     record(exchange, .allow, nil)
     flushIfNeeded()
-    end(.clientAborted)
-    context?.close(promise: nil)
+    finish(exchange, keepsAlive: false)
   }
 }

@@ -81,9 +81,7 @@ extension ClientConnection {
     if exchange.isChunkedToClient { append { ChunkWriter.writeEnd(into: &$0) } }
     guard record(exchange, .allow, nil) else {
       // Without its event the response stays incomplete.
-      end(.denied(.auditUnavailable))
-      context?.close(promise: nil)
-      return
+      return abandon()
     }
     if !connection.isUsable {
       upstream = nil

@@ -50,6 +50,8 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Something was written and not flushed.
   var needsFlush = false
   var deadline: NIODeadline
+  /// Answers 407 so far.
+  var challenges = 0
   private var isReadHeld = false
   private var isDriving = false
 

@@ -18,6 +18,13 @@ final class NameResolver: Sendable {
     var young: [String: Entry] = [:]
     var old: [String: Entry] = [:]
     var pending: [String: [EventLoopPromise<[IPAddress]>]] = [:]
+    var shares: [AgentID: Share] = [:]
+  }
+
+  /// What one agent has of the threads: with slow names it delays itself, not the others.
+  private struct Share {
+    var running = 0
+    var waiting: [String] = []
   }
 
   /// Names in one generation.
@@ -25,6 +32,10 @@ final class NameResolver: Sendable {
   /// Answers live at least and at most this many seconds, whatever the name server says.
   private static let life: ClosedRange<UInt32> = 1...300
   private static let failureLife: TimeAmount = .seconds(2)
+  /// Threads that one agent may keep busy, and names of it that may wait for them.
+  static let threadCount = 8
+  private static let threadsPerAgent = 3
+  private static let waitingPerAgent = 64
 
   private let query: DNSQuery
   private let staticHosts: [CanonicalHost: IPAddress]
@@ -56,7 +67,7 @@ final class NameResolver: Sendable {
   /// The addresses, asking the name servers if need be; one question at a time for each name.
   ///
   /// - Returns: a future that fails with ``ResolveError`` only.
-  func resolve(_ host: CanonicalHost, on loop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
+  func resolve(_ host: CanonicalHost, for agent: AgentID, on loop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
     let promise = loop.makePromise(of: [IPAddress].self)
     if let known = known(host, now: .now()) {
       promise.completeWith(known.mapError { $0 as any Error })
@@ -69,25 +80,32 @@ final class NameResolver: Sendable {
         state.pending[name]?.append(promise)
         return .wait
       }
-      guard state.pending.count < pendingLimit else { return .refuse }
+      var share = state.shares[agent] ?? Share()
+      guard state.pending.count < pendingLimit, share.waiting.count < Self.waitingPerAgent else { return .refuse }
       state.pending[name] = [promise]
-      return .ask
+      let mayRun = share.running < Self.threadsPerAgent
+      if mayRun { share.running += 1 } else { share.waiting.append(name) }
+      state.shares[agent] = share
+      return mayRun ? .ask : .wait
     }
     switch next {
     case .wait: break
     case .refuse: promise.fail(ResolveError.busy)
-    case .ask:
-      threads.submit { [self] poolState in
-        guard case .active = poolState else { return finish(name, .failure(.noAnswer)) }
-        finish(name, Result { () throws(ResolveError) in try query(name) })
-      }
+    case .ask: ask(name, for: agent)
     }
     return promise.futureResult
   }
 
-  private func finish(_ name: String, _ result: Result<DNSQuery.Answer, ResolveError>) {
+  private func ask(_ name: String, for agent: AgentID) {
+    threads.submit { [self] poolState in
+      guard case .active = poolState else { return finish(name, agent, .failure(.noAnswer)) }
+      finish(name, agent, Result { () throws(ResolveError) in try query(name) })
+    }
+  }
+
+  private func finish(_ name: String, _ agent: AgentID, _ result: Result<DNSQuery.Answer, ResolveError>) {
     let addresses = result.map(\.addresses)
-    let waiting = state.withLock { state -> [EventLoopPromise<[IPAddress]>] in
+    let (waiting, next) = state.withLock { state -> ([EventLoopPromise<[IPAddress]>], String?) in
       let life: TimeAmount =
         switch result {
         case .success(let answer): .seconds(Int64(min(max(answer.ttl, Self.life.lowerBound), Self.life.upperBound)))
@@ -98,8 +116,13 @@ final class NameResolver: Sendable {
         state.young.removeAll(keepingCapacity: true)
       }
       state.young[name] = Entry(result: addresses, expires: .now() + life)
-      return state.pending.removeValue(forKey: name) ?? []
+      var share = state.shares[agent] ?? Share()
+      let next = share.waiting.isEmpty ? nil : share.waiting.removeFirst()
+      if next == nil { share.running -= 1 }
+      state.shares[agent] = share.running > 0 ? share : nil
+      return (state.pending.removeValue(forKey: name) ?? [], next)
     }
     for promise in waiting { promise.completeWith(addresses.mapError { $0 as any Error }) }
+    if let next { ask(next, for: agent) }
   }
 }

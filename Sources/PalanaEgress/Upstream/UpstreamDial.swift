@@ -33,10 +33,11 @@ final class UpstreamDial {
       finish(.failure(UpstreamFailure(.upstreamTimeout, "the upstream did not accept the connection in time")))
     }
     if let known = loop.shared.resolver.known(key.authority.host, now: .now()) { return resolved(known) }
-    loop.shared.resolver.resolve(key.authority.host, on: loop.eventLoop).assumeIsolated().whenComplete { [self] result in
-      guard completion != nil else { return }
-      resolved(result.mapError { $0 as? ResolveError ?? .noAnswer })
-    }
+    loop.shared.resolver.resolve(key.authority.host, for: key.agent, on: loop.eventLoop).assumeIsolated()
+      .whenComplete { [self] result in
+        guard completion != nil else { return }
+        resolved(result.mapError { $0 as? ResolveError ?? .noAnswer })
+      }
   }
 
   /// Stops wherever it is; the completion is not called any more.
