@@ -61,6 +61,19 @@ def resident_bytes(pids):
     return total
 
 
+def prefer(pid, niceness):
+    """Sets how a process and its session compete for the cores.
+
+    Linux groups processes by session before it looks at niceness, so the session's group must have it too; and every proxy gets a
+    session of its own, because a daemon has one: otherwise it would be preferred on a machine that has other work.
+    """
+    os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
+    except OSError:
+        pass  # The kernel does not group.
+
+
 def ip(*arguments, check=True):
     subprocess.run(["ip", *arguments], check=check, capture_output=True)
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import machine
 from envoy import INTERCEPTION, TLS, UPSTREAM
 
 TOOLS = Path(os.environ.get("PALANA_TOOLS", "/opt/palana/tools"))
@@ -40,11 +41,14 @@ def certificates(folder):
 
 
 def start(command, folder, name, cores, user=None):
-    """Starts a process with its output in `folder/name.log`, on `cores` only; its threads and children inherit them."""
+    """Starts a process with its output in `folder/name.log`, on `cores` only, which its threads and children inherit,
+    as preferred as this process."""
     with open(folder / f"{name}.log", "wb") as log:
-        return subprocess.Popen(
-            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, user=user, group=user,
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, user=user, group=user, start_new_session=True,
             extra_groups=[] if user else None, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+    machine.prefer(process.pid, os.getpriority(os.PRIO_PROCESS, 0))
+    return process
 
 
 def envoy(text, folder, name, cores, workers, **values):

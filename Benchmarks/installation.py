@@ -1,0 +1,125 @@
+"""The platform under test: an installation of its own, with its own home, subnet and names, removed at the end."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import machine
+from load import BenchmarkError
+from peers import ADDRESS, CHECKED, CREDENTIAL, NAME, PLACEHOLDER
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "plb"
+SUBNET = "10.67.0.0/24"
+AGENT = "bench"
+
+
+def release_folder():
+    """Where the release build is; raises with what to do when there is none."""
+    folder = ROOT / ".build" / "release"
+    for name in ("palanad", "pcli"):
+        if not os.access(folder / name, os.X_OK):
+            raise BenchmarkError(f"there is no release build of {name}: run scripts/build release")
+    return folder
+
+
+class Installation:
+    """`with Installation(folder, threads, cores)`: a platform that is up.
+
+    - threads: `egress.threads`
+    - cores: what the daemon and everything that it starts may use; nothing for all of them
+    """
+
+    def __init__(self, folder, threads=None, cores=None):
+        self.folder, self.home, self.threads, self.cores = folder, folder / "home", threads, cores
+        self.program = release_folder() / "pcli"
+
+    def pcli(self, *arguments, check=True, timeout=120):
+        """Runs pcli and returns its standard output."""
+        result = subprocess.run(
+            [str(self.program), "--home", str(self.home), *arguments], capture_output=True, text=True, timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if not name.startswith(("PALANA_", "PCLI_"))})
+        if check and result.returncode != 0:
+            raise BenchmarkError(f"pcli {' '.join(arguments)} ended with {result.returncode}: {result.stderr.strip()[-600:]}")
+        return result.stdout
+
+    def __enter__(self):
+        self.home.mkdir(mode=0o700)
+        egress = f"\n  threads: {self.threads}" if self.threads else ""
+        (self.home / "config.yaml").write_text(f"""
+home: {self.home}
+control: {{listen: ""}}
+network: {{subnet: {SUBNET}, prefix: {PREFIX}}}
+egress:
+  dns: {{hosts: {{{NAME}: "{ADDRESS}"}}}}
+  upstreamCA: ["{self.folder}/ca.pem"]
+  allowAddresses: ["{ADDRESS}/32"]{egress}
+""")
+        before = os.sched_getaffinity(0)
+        try:
+            if self.cores:
+                os.sched_setaffinity(0, self.cores)
+            self.pcli("up", "--config", str(self.home / "config.yaml"))
+            machine.prefer(self.daemon(), os.getpriority(os.PRIO_PROCESS, 0))
+        except BaseException:
+            self.__exit__()
+            raise
+        finally:
+            os.sched_setaffinity(0, before)
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.pcli("down", check=False)
+        except subprocess.TimeoutExpired:
+            print("  the platform did not stop within its time", flush=True)
+        # What a failed stop leaves: namespaces are mounts below the home.
+        for namespace in (self.home / "run" / "netns").glob("*"):
+            subprocess.run(["umount", "-l", str(namespace)], capture_output=True)
+        if self.daemon(check=False) is None:
+            shutil.rmtree(self.home, ignore_errors=True)
+        else:
+            print(f"  left behind, because its daemon still runs: {self.home}", flush=True)
+
+    def daemon(self, check=True):
+        """The daemon's process, or nothing."""
+        try:
+            pid = int((self.home / "run" / "palanad.lock").read_text().strip() or 0)
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "palanad":
+                return pid
+        except (OSError, ValueError):
+            pass
+        if check:
+            raise BenchmarkError("the daemon does not run")
+        return None
+
+    def start_agent(self):
+        """An agent that may reach the upstream with a credential that it does not hold, running."""
+        secret = self.folder / "credential"
+        secret.touch(mode=0o600)
+        secret.write_text(CREDENTIAL)
+        try:
+            self.pcli("create", AGENT, "--template", "shell")
+            self.pcli("secrets", "add", AGENT, "BENCH", f"token=@{secret}", "--host", NAME, "--placeholder", PLACEHOLDER)
+        finally:
+            secret.unlink()
+        self.pcli("egress", "allow", AGENT, NAME, "--method", "GET", "--path", CHECKED)
+        self.pcli("run", AGENT)
+
+    def client_place(self):
+        """What a client needs to speak as the agent: `namespace`, `proxy` (IP:PORT), `auth`, `ca` (a file)."""
+        variable = self.pcli("exec", AGENT, "--", "printenv", "HTTPS_PROXY").strip()
+        credentials, _, proxy = variable.removeprefix("http://").rstrip("/").rpartition("@")
+        if not credentials or not proxy:
+            raise BenchmarkError("the agent's HTTPS_PROXY has no token")
+        ca = self.folder / "agent-ca.pem"
+        ca.write_text(self.pcli("exec", AGENT, "--", "sh", "-c", 'cat "$SSL_CERT_FILE"'))
+        identity = json.loads(self.pcli("get", "agents", AGENT, "-o", "json"))
+        uid = identity.get("metadata", {}).get("uid", "")
+        found = [path for path in (self.home / "run" / "netns").iterdir() if path.name.startswith(AGENT)]
+        if len(found) != 1:
+            raise BenchmarkError(f"the agent's network namespace was not found (uid {uid})")
+        return {"namespace": str(found[0]), "proxy": proxy, "auth": credentials, "ca": ca}

@@ -1,0 +1,71 @@
+"""The results as text."""
+
+
+def lines(header, rows):
+    """Columns as wide as their widest cell; the first to the left, the others to the right."""
+    cells = [header, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    return ["  " + "  ".join(text.ljust(width) if column == 0 else text.rjust(width)
+                             for column, (text, width) in enumerate(zip(row, widths))).rstrip() for row in cells]
+
+
+def number(value, digits=0):
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def ratio(value, base):
+    return "–" if not value or not base else f"{value / base:.2f}"
+
+
+def egress(table):
+    """One block: a row for each proxy, ratios to Envoy."""
+    rows = table["rows"]
+
+    def of(name, case, key):
+        return rows.get(name, {}).get("cases", {}).get(case, {}).get(key)
+
+    plural = "worker" if table["workers"] == 1 else "workers"
+    out = [f"Egress, {table['workers']} {plural} on cores {table['proxyCores']} (ratios to Envoy = 1 in brackets)"]
+    header = ["", "req/s, 64 conn.", "", "µs CPU each", "", "p50/p99 ms", "req/s, 1 conn.", "", "p50/p99 ms"]
+    body = []
+    for name in rows:
+        def pair(case):
+            p50, p99 = of(name, case, "p50us"), of(name, case, "p99us")
+            return "–" if p50 is None else f"{p50 / 1000:.2f}/{p99 / 1000:.2f}"
+
+        def bracket(case, key):
+            return f"({ratio(of(name, case, key), of('envoy', case, key))})"
+        body.append([name, number(of(name, "64", "perSecond")), bracket("64", "perSecond"), number(of(name, "64", "cpuUs"), 1),
+                     bracket("64", "cpuUs"), pair("64"), number(of(name, "1", "perSecond")), bracket("1", "perSecond"), pair("1")])
+    out += lines(header, body)
+    header = ["", "p50/p99 ms at 2,000/s", "new tunnels/s", "", "µs CPU each", "KB each of idle tunnels", ""]
+    body = []
+    for name, row in rows.items():
+        p50, p99 = of(name, "64 at 2000/s", "p50us"), of(name, "64 at 2000/s", "p99us")
+        each = row.get("memory", {}).get("bytesEach")
+        base = rows.get("envoy", {}).get("memory", {}).get("bytesEach")
+        body.append([name, "–" if p50 is None else f"{p50 / 1000:.2f}/{p99 / 1000:.2f}", number(of(name, "new tunnels", "perSecond")),
+                     f"({ratio(of(name, 'new tunnels', 'perSecond'), of('envoy', 'new tunnels', 'perSecond'))})",
+                     number(of(name, "new tunnels", "cpuUs"), 0), number(each / 1024 if each else None, 1), f"({ratio(each, base)})"])
+    out += ["", *lines(header, body)]
+    for name, row in rows.items():
+        failed = sum(case["errors"] for case in row.get("cases", {}).values())
+        if failed:
+            text = next(case["error"] for case in row["cases"].values() if case["errors"])
+            out.append(f"  {name}: {failed} requests failed ({text})")
+    return out
+
+
+def start(table):
+    rows = table["rows"]
+    base = rows.get("crun", {}).get("endMs")
+    header = ["", "first instruction ms", "end to end ms", "to crun = 1", "95th percentile ms"]
+    body = [[name, "–" if name == "pcli alone" else number(row["firstMs"], 1), number(row["endMs"], 1), ratio(row["endMs"], base),
+             number(row["endP95Ms"], 1)] for name, row in rows.items()]
+    return ["Start to first instruction, and command to its end", *lines(header, body)]
+
+
+def kill(table):
+    header = ["", "median ms", "worst ms"]
+    body = [[name, number(table["ms"][name], 1), number(table["worstMs"][name], 1)] for name in table["ms"]]
+    return [f"Kill with {table['tunnels']} open tunnels, {table['rounds']} times", *lines(header, body)]
