@@ -116,7 +116,7 @@ extension LocalPlatform {
     if let listen = configuration.control.listen {
       let file = configuration.control.tokenFile.isEmpty ? layout.controlToken : configuration.control.tokenFile
       tcp = ControlConfiguration.TCP(
-        address: listen.address, port: listen.port, token: try await ControlToken.load(file),
+        address: listen.address, port: listen.port, token: try await ControlToken.loadOrCreate(path: file),
         identity: try UserIdentity("operator"))
     }
     return ControlConfiguration(
@@ -156,22 +156,4 @@ extension OPAServerGuardrail: GuardrailShutdown {}
 /// The version of this build.
 package enum PalanaVersion {
   package static let current = "0.1.0"
-}
-
-/// The bearer token of the TCP listener: what the file holds, or a new one in a file that only the daemon's user can read.
-enum ControlToken {
-  static func load(_ path: String) async throws(PalanaError) -> Redacted<String> {
-    let bytes: Redacted<[UInt8]>
-    do throws(PalanaError) {
-      bytes = try await SecretFile.read(path)
-    } catch {
-      guard error.code == .notFound else { throw error }
-      let token = RandomToken.hex(bytes: 32)
-      try await SecretFile.write(Redacted(Array(token.utf8)), to: path)
-      return Redacted(token)
-    }
-    return bytes.map { bytes in
-      String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
-    }
-  }
 }

@@ -89,7 +89,8 @@ extension ClientConnection {
     }
     if refusal.reason == .proxyAuthenticationRequired { challenges += 1 }
     // A body that nobody reads would be taken for the next request; a client that guesses passwords has to come again.
-    let keepsAlive = challenges < Self.mostChallenges && exchange.keepsAlive && !refusal.closes && !exchange.hasBody && !exchange.wentUpstream
+    let isWhole = exchange.keepsAlive && !exchange.hasBody && !exchange.wentUpstream
+    let keepsAlive = isWhole && challenges < Self.mostChallenges && !refusal.closes
     append {
       DenialAnswer.write(
         refusal, exchange: exchange, closes: !keepsAlive, into: &$0)
