@@ -90,6 +90,7 @@ extension AuditSpool {
     package let path: String
     private let bytes: Atomic<Int>
     private let finished: Atomic<Bool>
+    private let abandoned = Atomic<Bool>(false)
 
     init(name: String, directory: String, written: Int, isFinished: Bool) {
       self.name = name
@@ -104,6 +105,10 @@ extension AuditSpool {
     package var isFinished: Bool { finished.load(ordering: .acquiring) }
 
     func grew(to size: Int) { bytes.store(size, ordering: .releasing) }
+    /// For the log: the file on the disk is not what was written; its writer shall begin a new one.
+    package func abandon() { abandoned.store(true, ordering: .releasing) }
+    var isAbandoned: Bool { abandoned.load(ordering: .acquiring) }
+
     func finish() { finished.store(true, ordering: .releasing) }
   }
 }

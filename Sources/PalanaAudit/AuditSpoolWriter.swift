@@ -43,14 +43,16 @@ extension AuditSpool {
       state.buffer.removeAll(keepingCapacity: true)
       AuditEncoder.encode(event, into: &state.buffer)
       state.buffer.append(UInt8(ascii: "\n"))
-      if state.size >= spool.limits.segmentBytes { finishSegment(&state) }
+      if state.size >= spool.limits.segmentBytes || state.segment?.isAbandoned == true { finishSegment(&state) }
       if state.segment == nil, let failure = beginSegment(&state) { return failure }
 
       let written = SpoolFiles.append(state.buffer, to: state.file)
       guard written == state.buffer.count else {
-        // Part of a line must not stand in front of the next one. Where it cannot be taken back, the file ends here: the log drops
-        // an incomplete last line.
-        if written != 0, !SpoolFiles.truncate(state.file, to: state.size) { finishSegment(&state) }
+        // Part of a line must not stand in front of the next one. Where it cannot be taken back, the file ends here: `written`
+        // does not count the part, so the log never reads it. A file with events ends here too: once the log has drained it, it
+        // is removed, which gives a full disk its space back.
+        let isTakenBack = written == 0 || SpoolFiles.truncate(state.file, to: state.size)
+        if state.size > 0 || !isTakenBack { finishSegment(&state) }
         return AuditUnavailable("an audit event could not be written to disk")
       }
       state.size += written

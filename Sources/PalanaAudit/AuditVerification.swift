@@ -15,7 +15,7 @@ package struct AuditVerification: Codable, Hashable, Sendable {
       case truncatedFront = "truncated_front"
       /// The end is missing: the head that was noted outside is not there.
       case truncatedTail = "truncated_tail"
-      /// The note of the head outside the database is missing, damaged or forged.
+      /// The note of the head outside the database is missing, damaged or forged, or was so when the log opened.
       case headNote = "head_note"
       /// A search column differs from the record's own text.
       case index

@@ -67,6 +67,9 @@ package struct AuditVerifier: Sendable {
     if let noted, noted.seq == seq, noted.hash != hash.description {
       report(.edited, seq, "record \(seq) is not the one whose hash was noted")
     }
+    if let reason = StartFinding.reason(in: event) {
+      report(.headNote, seq, "the log itself noted when it opened: \(reason)")
+    }
     noteRetention(event)
     last = (seq, hash)
   }
@@ -109,7 +112,8 @@ package struct AuditVerifier: Sendable {
       report(.truncatedTail, last?.seq, "the last record should be \(end)")
     }
     if let first, !isAnchored {
-      report(.truncatedFront, first.seq, "the records before \(first.seq) are missing and no retention record names them")
+      report(
+        .truncatedFront, first.seq, "the records before \(first.seq) are missing and no retention record names them")
     }
     if let noted, noted.seq > last?.seq ?? start?.seq ?? 0 {
       report(.truncatedTail, last?.seq, "record \(noted.seq) was noted as the head, but the records end before it")

@@ -24,7 +24,8 @@ package enum RetentionMark {
     // `{"time":"` and 27 bytes of time stand in front; most events end the look here.
     let start = event.dropFirst(36)
     guard start.starts(with: "\",\"component\":\"policy\",\"action\":\"retention\"".utf8),
-      let details = (try? JSONValue(parsing: event))?["details"], let seq = details["throughSeq"]?.string.flatMap(Int64.init),
+      let details = (try? JSONValue(parsing: event))?["details"],
+      let seq = details["throughSeq"]?.string.flatMap(Int64.init),
       let hash = details["throughHash"]?.string
     else { return nil }
     return .init(seq: seq, hash: hash)

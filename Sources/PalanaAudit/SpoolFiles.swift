@@ -1,4 +1,4 @@
-import PalanaCore
+package import PalanaCore
 
 #if canImport(Glibc)
   import Glibc
@@ -11,7 +11,8 @@ enum SpoolFiles {
   static func makeDirectory(_ path: String) throws(PalanaError) {
     var partial = ""
     for part in path.split(separator: "/", omittingEmptySubsequences: false) {
-      partial += partial.isEmpty && part.isEmpty ? "/" : (partial.hasSuffix("/") || partial.isEmpty ? "\(part)" : "/\(part)")
+      partial +=
+        partial.isEmpty && part.isEmpty ? "/" : (partial.hasSuffix("/") || partial.isEmpty ? "\(part)" : "/\(part)")
       guard !part.isEmpty else { continue }
       if unsafe mkdir(partial, 0o700) != 0, errno != EEXIST {
         throw PalanaError(.failed, "the audit folder \(path) cannot be created: \(message(errno))")
@@ -77,23 +78,29 @@ enum SpoolFiles {
 
 extension AuditSpool.Segment {
   /// Reads up to `count` bytes from `offset`. Blocks: call it on a thread that may.
-  /// - Returns: fewer bytes at the end of the file; nil when it cannot be read.
-  package func read(from offset: Int, count: Int) -> [UInt8]? {
+  /// - Returns: fewer bytes at the end of the file; nil when there is no such file any more.
+  /// - Throws: ``PalanaError`` with code `failed` when it cannot be read.
+  package func read(from offset: Int, count: Int) throws(PalanaError) -> [UInt8]? {
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-    guard file >= 0 else { return nil }
+    guard file >= 0 else {
+      if errno == ENOENT { return nil }
+      throw PalanaError(.failed, "the audit file \(name) cannot be read: \(SpoolFiles.message(errno))")
+    }
     defer { SpoolFiles.close(file) }
     var failed = false
     // `unsafe`: the kernel writes into the array's own storage during each call only.
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
       while filled < count {
-        let result = unsafe pread(file, unsafe buffer.baseAddress?.advanced(by: filled), count - filled, off_t(offset + filled))
+        let result = unsafe pread(
+          file, unsafe buffer.baseAddress?.advanced(by: filled), count - filled, off_t(offset + filled))
         if result < 0, errno == EINTR { continue }
         if result < 0 { failed = true }
         if result <= 0 { break }
         filled += result
       }
     }
-    return failed ? nil : bytes
+    if failed { throw PalanaError(.failed, "the audit file \(name) cannot be read") }
+    return bytes
   }
 }
 

@@ -145,7 +145,9 @@ package struct CIDR: Hashable, Sendable, CustomStringConvertible {
 
   /// - Throws: ``PalanaError`` with code `invalid`; also when bits are set below the prefix, since that is mostly a slip.
   package init(_ text: String) throws(PalanaError) {
-    func fail(_ why: String) -> PalanaError { PalanaError(.invalid, "‘\(text.prefix(60))’ is not an address range: \(why)") }
+    func fail(_ why: String) -> PalanaError {
+      PalanaError(.invalid, "‘\(text.prefix(60))’ is not an address range: \(why)")
+    }
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard let address = IPAddress(parts[0]) else { throw fail("the address is malformed") }
     let width =

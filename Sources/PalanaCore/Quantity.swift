@@ -21,7 +21,8 @@ package struct ByteQuantity: Hashable, Sendable, CustomStringConvertible {
       return
     }
     throw PalanaError(
-      .invalid, "‘\(text.prefix(40))’ is not an amount of bytes", hint: "write a whole number with Ki, Mi, Gi, Ti, k, M, G or T")
+      .invalid, "‘\(text.prefix(40))’ is not an amount of bytes",
+      hint: "write a whole number with Ki, Mi, Gi, Ti, k, M, G or T")
   }
 }
 
@@ -67,7 +68,8 @@ package struct TimeSpan: Hashable, Sendable, CustomStringConvertible {
   /// - Throws: ``PalanaError`` with code `invalid`.
   package init(_ text: String) throws(PalanaError) {
     func fail() -> PalanaError {
-      PalanaError(.invalid, "‘\(text.prefix(40))’ is not a length of time", hint: "write for example 30s, 10m, 8h or 90d")
+      PalanaError(
+        .invalid, "‘\(text.prefix(40))’ is not a length of time", hint: "write for example 30s, 10m, 8h or 90d")
     }
     var total: Int64 = 0
     var number: Int64?

@@ -76,7 +76,8 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
     guard let year = number(4), literal([45]) != nil, let month = number(2), literal([45]) != nil,
       let day = number(2), literal([84, 116, 32]) != nil, let hour = number(2), literal([58]) != nil,
       let minute = number(2), literal([58]) != nil, let second = number(2),
-      (1...12).contains(month), (1...Self.lastDay(year: year, month: month)).contains(day), hour < 24, minute < 60, second < 61
+      (1...12).contains(month), (1...Self.lastDay(year: year, month: month)).contains(day), hour < 24, minute < 60,
+      second < 61
     else { return nil }
     var fraction: Int64 = 0
     if bytes.first == 46 {

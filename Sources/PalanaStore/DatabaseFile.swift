@@ -54,6 +54,8 @@ struct DatabaseFile: Sendable {
     try pool.writeWithoutTransaction { db in
       // An acknowledged write survives a power cut; WAL's usual NORMAL promises only consistency.
       try db.execute(sql: "PRAGMA synchronous = FULL")
+      // After a burst the journal gives its space back.
+      try db.execute(sql: "PRAGMA journal_size_limit = 67108864")
       try inspect(db, path: path, migrator: migrator, check: check)
     }
     try migrator.migrate(pool)
@@ -94,13 +96,16 @@ struct DatabaseFile: Sendable {
     case let error as DatabaseError:
       let place = path.map { " \($0)" } ?? ""
       switch error.resultCode {
-      case .SQLITE_FULL: return PalanaError(.failed, "the disk of the database\(place) is full", hint: "free some space")
+      case .SQLITE_FULL:
+        return PalanaError(.failed, "the disk of the database\(place) is full", hint: "free some space")
       case .SQLITE_CORRUPT, .SQLITE_NOTADB:
         return PalanaError(.failed, "the database\(place) is damaged", hint: "restore it from a backup")
       case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-        return PalanaError(.failed, "the database\(place) cannot be opened for writing", hint: "check its owner and mode")
+        return PalanaError(
+          .failed, "the database\(place) cannot be opened for writing", hint: "check its owner and mode")
       default:
-        return PalanaError(.failed, "the database\(place) failed: \(error.message ?? "code \(error.resultCode.rawValue)")")
+        return PalanaError(
+          .failed, "the database\(place) failed: \(error.message ?? "code \(error.resultCode.rawValue)")")
       }
     default:
       return PalanaError(.failed, path.map { "the database \($0) cannot be opened: \(error)" } ?? "the database failed")

@@ -43,7 +43,8 @@ import Testing
     guard case .agentTemplate(let template) = try ManifestDecoder.decode(yaml(fullTemplate)) else { return }
     let spec = AgentSpec(
       template: "mine", image: "host", command: ["bash"], workingDirectory: "/tmp", env: ["A": "own", "C": "d"],
-      resources: AgentResources(pids: 64), lifecycle: AgentLifecycle(desired: .stopped, restart: .always, restartCount: 3),
+      resources: AgentResources(pids: 64),
+      lifecycle: AgentLifecycle(desired: .stopped, restart: .always, restartCount: 3),
       ports: [AgentPort(name: "ui", port: 81), AgentPort(name: "x", port: 82)],
       egress: AgentEgress(rules: [EgressRule(id: "b", host: "h")]),
       secrets: [AgentSecret(name: "S")])

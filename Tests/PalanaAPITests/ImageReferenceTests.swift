@@ -20,10 +20,14 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "Host", "oci-archive:", "oci-archive:rel", "oci-archive:/a/../b", "oci-archive:/a:b", "oci-archive:/a\nb", "oci-archive:/",
-    "oci:", "oci:rel", "oci:/a:", "oci:/a:-x", "oci:/a:b:c", "Python", "python:", "python:a b", "/python", "python/", "a//b", "-a",
-    "a/-b", "a..b/c", "exa_mple.com:5000/a", "host:99999/a", "a@sha256:00", "a@md5:" + String(repeating: "0", count: 32),
-    "--option", "a b", "docker://", "dir:/tmp/x", "docker-daemon:x:y", "http://a/b", String(repeating: "a", count: 2000),
+    "", "Host", "oci-archive:", "oci-archive:rel", "oci-archive:/a/../b", "oci-archive:/a:b", "oci-archive:/a\nb",
+    "oci-archive:/",
+    "oci:", "oci:rel", "oci:/a:", "oci:/a:-x", "oci:/a:b:c", "Python", "python:", "python:a b", "/python", "python/",
+    "a//b", "-a",
+    "a/-b", "a..b/c", "exa_mple.com:5000/a", "host:99999/a", "a@sha256:00",
+    "a@md5:" + String(repeating: "0", count: 32),
+    "--option", "a b", "docker://", "dir:/tmp/x", "docker-daemon:x:y", "http://a/b",
+    String(repeating: "a", count: 2000),
   ])
   func refused(_ text: String) {
     #expect(throws: PalanaError.self) { try ImageReference(text) }

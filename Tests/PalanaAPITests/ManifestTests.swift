@@ -34,7 +34,10 @@ import Testing
     ("{kind: Agent}", "apiVersion: required"),
     ("{kind: Agent, apiVersion: v1}", "apiVersion: only palana.dev/v1alpha1 is known"),
     ("{kind: Agent, apiVersion: palana.dev/v1alpha1, metadata: {}, spec: {}}", "metadata.name: required"),
-    ("{kind: Agent, apiVersion: palana.dev/v1alpha1, metadata: {name: A}, spec: {}}", "metadata.name: ‘A’ is not a valid name"),
+    (
+      "{kind: Agent, apiVersion: palana.dev/v1alpha1, metadata: {name: A}, spec: {}}",
+      "metadata.name: ‘A’ is not a valid name"
+    ),
     (
       "{kind: Agent, apiVersion: palana.dev/v1alpha1, metadata: {name: a}, spec: {lifecycle: {restrat: Never}}}",
       "spec.lifecycle.restrat: unknown field, did you mean restart?"
@@ -73,7 +76,8 @@ import Testing
   @Test func killOrdersReadAsPeopleWouldWriteThem() throws {
     let alice = try UserIdentity("alice@example.com")
     let targets: [(KillOrderSpec.Target, JSONValue)] = [
-      (.all, ["all": true]), (.template("python"), ["template": "python"]), (.owner(alice), ["owner": "alice@example.com"]),
+      (.all, ["all": true]), (.template("python"), ["template": "python"]),
+      (.owner(alice), ["owner": "alice@example.com"]),
       (.agent(AgentID(owner: alice, name: try ResourceName("demo"))), ["agent": "demo-af04296fd8"]),
     ]
     for (target, written) in targets {

@@ -37,7 +37,8 @@ import Testing
   private func check<Spec: ResourceSpec>(_ type: Resource<Spec>.Type, _ value: JSONValue) throws {
     var resource = try ManifestDecoder.decode(value, as: type)
     resource.metadata = ObjectMeta(
-      name: resource.metadata.name, uid: "u", resourceVersion: "1", generation: 1, creationTimestamp: Timestamp(seconds: 0),
+      name: resource.metadata.name, uid: "u", resourceVersion: "1", generation: 1,
+      creationTimestamp: Timestamp(seconds: 0),
       deletionTimestamp: Timestamp(seconds: 0), labels: ["a": "b"], annotations: ["a": "b"])
     let encoded = try JSONValue(encoding: resource)
     var schema = fields(ofSchema: type.jsonSchema)

@@ -41,14 +41,23 @@ import Testing
     ("{ports: [{name: A, port: 1}]}", ["spec.ports[0].name"]),
     ("{trust: {profile: A, phase: \"x y\"}}", ["spec.trust.profile", "spec.trust.phase"]),
     ("{secrets: [{name: GITHUB_PAT}, {name: x}]}", []),
-    ("{secrets: [{name: 9a}, {name: a-b}, {name: c}, {name: c}]}", ["spec.secrets[0].name", "spec.secrets[1].name", "spec.secrets[3]"]),
+    (
+      "{secrets: [{name: 9a}, {name: a-b}, {name: c}, {name: c}]}",
+      ["spec.secrets[0].name", "spec.secrets[1].name", "spec.secrets[3]"]
+    ),
     ("{egress: {rules: [{host: \"\"}]}}", ["spec.egress.rules[0].host"]),
     ("{egress: {rules: [{host: \"a b\"}]}}", ["spec.egress.rules[0].host"]),
     ("{egress: {rules: [{host: a, methods: [get]}]}}", ["spec.egress.rules[0].methods[0]"]),
     ("{egress: {rules: [{host: a, methods: [GET, M-SEARCH, \"\"]}]}}", ["spec.egress.rules[0].methods[2]"]),
-    ("{egress: {rules: [{host: a, paths: [repos, /ok, \"/a b\"]}]}}", ["spec.egress.rules[0].paths[0]", "spec.egress.rules[0].paths[2]"]),
+    (
+      "{egress: {rules: [{host: a, paths: [repos, /ok, \"/a b\"]}]}}",
+      ["spec.egress.rules[0].paths[0]", "spec.egress.rules[0].paths[2]"]
+    ),
     ("{egress: {rules: [{host: a, ports: []}]}}", ["spec.egress.rules[0].ports"]),
-    ("{egress: {rules: [{host: a, ports: [0, 443, 443]}]}}", ["spec.egress.rules[0].ports[0]", "spec.egress.rules[0].ports[2]"]),
+    (
+      "{egress: {rules: [{host: a, ports: [0, 443, 443]}]}}",
+      ["spec.egress.rules[0].ports[0]", "spec.egress.rules[0].ports[2]"]
+    ),
     ("{egress: {rules: [{host: a, schemes: [ftp]}]}}", ["spec.egress.rules[0].schemes[0]"]),
     (
       "{egress: {rules: [{host: a, id: x}, {host: b, id: x}, {host: c, id: \"\"}]}}",
@@ -95,7 +104,8 @@ import Testing
 
   @Test(arguments: [
     ("team", "red", true), ("a/b", "", true), ("example.com/x_y.z", "A-1", true), ("", "x", false), ("-a", "x", false),
-    ("a/b/c", "x", false), ("a b", "x", false), ("a", "x y", false), ("a", "-x", false), ("a", String(repeating: "x", count: 64), false),
+    ("a/b/c", "x", false), ("a b", "x", false), ("a", "x y", false), ("a", "-x", false),
+    ("a", String(repeating: "x", count: 64), false),
   ])
   func labels(_ key: String, _ value: String, _ isSound: Bool) throws {
     let agent = Agent(metadata: ObjectMeta(name: try ResourceName("a"), labels: [key: value]), spec: AgentSpec())
@@ -104,7 +114,9 @@ import Testing
 
   @Test func theOwnerNeverChanges() throws {
     func agent(_ owner: String?) throws -> Agent {
-      Agent(metadata: ObjectMeta(name: try ResourceName("a")), spec: AgentSpec(owner: try owner.map { try UserIdentity($0) }))
+      Agent(
+        metadata: ObjectMeta(name: try ResourceName("a")),
+        spec: AgentSpec(owner: try owner.map { try UserIdentity($0) }))
     }
     #expect(try agent("a").validateUpdate(from: agent("a")) == [])
     #expect(try agent("a").validateUpdate(from: agent(nil)) == [])
@@ -118,13 +130,15 @@ import Testing
       metadata: ObjectMeta(name: try ResourceName("a")),
       spec: AgentSpec(resources: AgentResources(pids: 1), ports: [AgentPort(name: "x", port: 0)]))
     let error = try #require(throws: PalanaError.self) { try agent.check() }
-    #expect(error == PalanaError(.invalid, "spec.resources.pids: from 8 to 32768; spec.ports[0].port: a port is 1 to 65535"))
+    #expect(
+      error == PalanaError(.invalid, "spec.resources.pids: from 8 to 32768; spec.ports[0].port: a port is 1 to 65535"))
   }
 
   private func binding(_ change: (inout SecretBindingSpec) -> Void = { _ in }) -> [String] {
     var spec = SecretBindingSpec(
       agent: "demo", secret: "GITHUB_PAT", access: .proxyOnly,
-      keys: [SecretKey(key: "token", placeholder: "TOKEN_GITHUB_PAT", variable: "GITHUB_PAT")], hosts: ["api.github.com:443"],
+      keys: [SecretKey(key: "token", placeholder: "TOKEN_GITHUB_PAT", variable: "GITHUB_PAT")],
+      hosts: ["api.github.com:443"],
       places: ["header:authorization", "basic", "query:key", "path", "body"], revision: 1)
     change(&spec)
     return spec.problems().map(\.path)

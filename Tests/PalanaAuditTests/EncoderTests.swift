@@ -77,7 +77,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (0, "0"), (1, "1"), (12.345, "12.345"), (12.3, "12.3"), (12.03, "12.03"), (0.001, "0.001"), (0.0004, "0"), (-5, "0"),
+    (0, "0"), (1, "1"), (12.345, "12.345"), (12.3, "12.3"), (12.03, "12.03"), (0.001, "0.001"), (0.0004, "0"),
+    (-5, "0"),
     (1e300, "1000000000000"), (.nan, "0"), (.infinity, "1000000000000"), (1.9999, "2"),
   ])
   func durations(_ value: Double, _ written: String) throws {
@@ -125,7 +126,9 @@ import Testing
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<3000 {
       var bytes = whole
-      for _ in 0..<3 { bytes[Int.random(in: bytes.indices, using: &generator)] = UInt8.random(in: .min ... .max, using: &generator) }
+      for _ in 0..<3 {
+        bytes[Int.random(in: bytes.indices, using: &generator)] = UInt8.random(in: .min ... .max, using: &generator)
+      }
       _ = AuditLine(parsing: bytes)
     }
   }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct SpoolTests {
   private func contents(_ spool: AuditSpool) throws -> [UInt8] {
-    try spool.segments().flatMap { try #require($0.read(from: 0, count: max(1, $0.written))) }
+    try spool.segments().flatMap { try #require(try $0.read(from: 0, count: max(1, $0.written))) }
   }
 
   @Test func anAcceptedEventIsInTheFile() throws {
@@ -15,13 +15,13 @@ import Testing
       let writer = spool.makeWriter(label: "loop 1")
       try writer.record(fullEvent())
       let segment = try #require(spool.segments().first)
-      let bytes = try #require(segment.read(from: 0, count: 1 << 16))
+      let bytes = try #require(try segment.read(from: 0, count: 1 << 16))
       #expect(try bytes == encoded(fullEvent()) + [10])
       #expect(spool.waitingBytes == bytes.count)
       #expect(segment.written == bytes.count)
       #expect(!segment.isFinished)
       #expect(segment.name.hasPrefix("loop-1-"))
-      #expect(segment.read(from: bytes.count - 1, count: 100) == [10])
+      #expect(try segment.read(from: bytes.count - 1, count: 100) == [10])
     }
   }
 

@@ -15,16 +15,20 @@ import Testing
   }
 
   @Test(arguments: [
-    ("\"\\u0041\\n\\t\\\"\\\\\\/\\b\\f\\r\"", "A\n\t\"\\/\u{8}\u{c}\r"), ("\"\\ud83d\\ude00\"", "😀"), ("\"\\u00e9\"", "é"),
+    ("\"\\u0041\\n\\t\\\"\\\\\\/\\b\\f\\r\"", "A\n\t\"\\/\u{8}\u{c}\r"), ("\"\\ud83d\\ude00\"", "😀"),
+    ("\"\\u00e9\"", "é"),
   ])
   func escapes(_ document: String, _ value: String) throws {
     #expect(try parse(document) == .string(value))
   }
 
   @Test(arguments: [
-    "", " ", "nul", "tru", "True", "01", "1.", ".5", "-", "+1", "1e", "0x1", "NaN", "Infinity", "\"", "\"\\x\"", "\"\\u12\"",
-    "\"\\u00g0\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\n\"", "\"\0\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]",
-    "{", "{a:1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{\"a\":1,\"a\":2}", "1 2", "{} x", "'a'", "// c\n1",
+    "", " ", "nul", "tru", "True", "01", "1.", ".5", "-", "+1", "1e", "0x1", "NaN", "Infinity", "\"", "\"\\x\"",
+    "\"\\u12\"",
+    "\"\\u00g0\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\n\"", "\"\0\"", "[", "[1", "[1,", "[1,]",
+    "[,1]", "[1 2]",
+    "{", "{a:1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{\"a\":1,\"a\":2}", "1 2", "{} x", "'a'",
+    "// c\n1",
   ])
   func malformed(_ document: String) {
     #expect(throws: PalanaError.self) { try parse(document) }
@@ -46,7 +50,9 @@ import Testing
   }
 
   @Test func whatActsOnTerminalsIsEscaped() {
-    #expect(text(.string("\u{1b}[31m\u{7f}\u{9b}\u{2028}\u{202e}\u{feff}")) == "\"\\u001b[31m\\u007f\\u009b\\u2028\\u202e\\ufeff\"")
+    #expect(
+      text(.string("\u{1b}[31m\u{7f}\u{9b}\u{2028}\u{202e}\u{feff}"))
+        == "\"\\u001b[31m\\u007f\\u009b\\u2028\\u202e\\ufeff\"")
   }
 
   @Test func prettyAndSorted() throws {

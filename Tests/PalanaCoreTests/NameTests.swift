@@ -25,7 +25,9 @@ import Testing
   @Test func aSanitizedNameIsAlwaysAName() throws {
     var generator = SeededGenerator(seed: 9)
     for _ in 0..<500 {
-      let bytes = (0..<Int.random(in: 0...60, using: &generator)).map { _ in UInt8.random(in: 1...255, using: &generator) }
+      let bytes = (0..<Int.random(in: 0...60, using: &generator)).map { _ in
+        UInt8.random(in: 1...255, using: &generator)
+      }
       let sanitized = SanitizedName(sanitizing: String(decoding: bytes, as: UTF8.self))
       #expect(throws: Never.self) { try ResourceName(sanitized.text) }
     }
@@ -66,7 +68,9 @@ import Testing
     #expect(three.text.suffix(10) != four.text.suffix(10))
   }
 
-  @Test(arguments: ["", "demo", "demo-", "demo-123456789", "demo-123456789G", "demo-123456789A", "-1234567890", "De-1234567890"])
+  @Test(arguments: [
+    "", "demo", "demo-", "demo-123456789", "demo-123456789G", "demo-123456789A", "-1234567890", "De-1234567890",
+  ])
   func refusedAgentIdentifiers(_ text: String) {
     #expect(AgentID(parsing: text) == nil)
   }

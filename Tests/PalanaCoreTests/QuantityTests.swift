@@ -13,7 +13,9 @@ import Testing
     #expect(quantity.description == text)
   }
 
-  @Test(arguments: ["", "Gi", "-1Gi", "+1Gi", "-0", "1.5Gi", "1 Gi", "1gi", "1KiB", "9999999999Ti", "１Gi", "0x10", "1e3"])
+  @Test(arguments: [
+    "", "Gi", "-1Gi", "+1Gi", "-0", "1.5Gi", "1 Gi", "1gi", "1KiB", "9999999999Ti", "１Gi", "0x10", "1e3",
+  ])
   func refusedBytes(_ text: String) {
     #expect(throws: PalanaError.self) { try ByteQuantity(text) }
   }
@@ -25,7 +27,9 @@ import Testing
     #expect(quantity.description == text)
   }
 
-  @Test(arguments: ["", "0", "0m", "0.0", "-1", "-0.5", "+1", "+0.5", "-5m", ".5", "1.", "1.2345", "1.2m", "m", "two", "1e3", "1000000"])
+  @Test(arguments: [
+    "", "0", "0m", "0.0", "-1", "-0.5", "+1", "+0.5", "-5m", ".5", "1.", "1.2345", "1.2m", "m", "two", "1e3", "1000000",
+  ])
   func refusedProcessors(_ text: String) {
     #expect(throws: PalanaError.self) { try CPUQuantity(text) }
   }

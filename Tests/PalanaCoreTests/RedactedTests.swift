@@ -19,7 +19,8 @@ import Testing
     let forms = [
       dumped, printed, "\(holder)", "\(holder.token)", String(describing: holder), String(reflecting: holder),
       String(describing: Optional(holder.token)), String(reflecting: holder.token), holder.token.debugDescription,
-      "\(Mirror(reflecting: holder.token).children.map { "\($0)" })", "\(Mirror(reflecting: holder).children.map { "\($0)" })",
+      "\(Mirror(reflecting: holder.token).children.map { "\($0)" })",
+      "\(Mirror(reflecting: holder).children.map { "\($0)" })",
       String(format: "%@", "\(holder.keys)"),
     ]
     for form in forms {

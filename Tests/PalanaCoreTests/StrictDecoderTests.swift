@@ -20,7 +20,8 @@ import Testing
 
   private func message(_ document: String, at path: String = "") throws -> String {
     let value = try JSONValue(parsing: Array(document.utf8))
-    return try #require(throws: PalanaError.self) { try StrictDecoder.decode(Outer.self, from: value, at: path) }.message
+    return try #require(throws: PalanaError.self) { try StrictDecoder.decode(Outer.self, from: value, at: path) }
+      .message
   }
 
   @Test func everythingThatIsKnownIsRead() throws {
@@ -32,7 +33,8 @@ import Testing
     #expect(
       outer
         == Outer(
-          name: try ResourceName("demo"), inner: Inner(restart: "x", count: 3, mode: .slow), list: [Inner()], env: ["A": "b"],
+          name: try ResourceName("demo"), inner: Inner(restart: "x", count: 3, mode: .slow), list: [Inner()],
+          env: ["A": "b"],
           flag: true, ratio: 1.5, small: 255))
     #expect(try JSONValue(encoding: outer).encoded() == value.encoded())
   }

@@ -26,7 +26,8 @@ import Testing
           time: Timestamp(seconds: 1_790_000_005), component: .auth, action: "login", decision: .allow,
           actor: try identity("alice@example.com")))
       try writer.record(
-        AuditEvent(time: Timestamp(seconds: 1_790_000_006), component: .policy, action: "reload", decision: .error, reason: "x"))
+        AuditEvent(
+          time: Timestamp(seconds: 1_790_000_006), component: .policy, action: "reload", decision: .error, reason: "x"))
       return try await body(log, writer)
     }
   }
@@ -99,7 +100,8 @@ import Testing
   @Test func theServiceDrainsServesFollowersAndStops() async throws {
     try await withFolder { folder in
       let spool = try AuditSpool(directory: folder + "/spool")
-      let log = try await AuditLog.open(path: folder + "/audit.sqlite", spool: spool, retention: .seconds(3600), logger: quiet)
+      let log = try await AuditLog.open(
+        path: folder + "/audit.sqlite", spool: spool, retention: .seconds(3600), logger: quiet)
       let group = ServiceGroup(configuration: .init(services: [.init(service: log)], logger: quiet))
       let writer = spool.makeWriter(label: "test")
       try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -121,7 +123,8 @@ import Testing
   }
 
   private func recent() throws -> AuditEvent {
-    AuditEvent(time: WallClock.system.now(), component: .egress, action: "request", decision: .allow, agent: try agentRef())
+    AuditEvent(
+      time: WallClock.system.now(), component: .egress, action: "request", decision: .allow, agent: try agentRef())
   }
 
   private func take(_ count: Int, from follow: AuditFollow) async throws -> [Int64] {

@@ -31,7 +31,8 @@ import Testing
       #expect(spool.waitingBytes == 0)
       #expect(spool.segments().isEmpty)
       #expect(try await log.verify().isIntact)
-      #expect(try await log.query(AuditQuery(component: .policy), scope: .everything).isEmpty, "torn ends are no events")
+      #expect(
+        try await log.query(AuditQuery(component: .policy), scope: .everything).isEmpty, "torn ends are no events")
     }
   }
 
@@ -137,6 +138,45 @@ import Testing
       try await log.drain()
       #expect(log.head == 2)
       #expect(spool.waitingBytes == 0)
+    }
+  }
+
+  @Test func whatIsTakenFromTheSpoolBehindOurBackIsNotedAndTheRestGoesOn() async throws {
+    try await withFolder { folder in
+      let spool = try AuditSpool(directory: folder + "/spool")
+      let log = try await AuditLog.open(path: folder + "/audit.sqlite", spool: spool, logger: quiet)
+      let (one, two) = (spool.makeWriter(label: "one"), spool.makeWriter(label: "two"))
+      try one.record(egressEvent(1))
+      try two.record(egressEvent(2))
+      for segment in spool.segments() where segment.name.hasPrefix("one") {
+        try FileManager.default.removeItem(atPath: segment.path)
+      }
+      for segment in spool.segments() where segment.name.hasPrefix("two") {
+        try Data().write(to: URL(fileURLWithPath: segment.path))
+      }
+      let lost = try await log.query(AuditQuery(), scope: .everything)
+      #expect(lost.map(\.event.reason) == ["audit_spool_lost", "audit_spool_lost"])
+      #expect(lost.allSatisfy { $0.event.severity == .critical })
+      #expect(spool.waitingBytes == 0)
+      try one.record(egressEvent(3))
+      try two.record(egressEvent(4))
+      let records = try await log.query(AuditQuery(component: .egress), scope: .everything)
+      #expect(records.compactMap(\.event.request?.id) == ["r-3", "r-4"])
+    }
+  }
+
+  @Test func aLineIsWhatTheLogHolds() async throws {
+    try await withFolder { folder in
+      let spool = try AuditSpool(directory: folder + "/spool")
+      let log = try await AuditLog.open(path: folder + "/audit.sqlite", spool: spool, logger: quiet)
+      let writer = spool.makeWriter(label: "w")
+      for number in 0..<3 { try writer.record(egressEvent(number)) }
+      let records = try await log.query(AuditQuery(), scope: .everything)
+      let (export, _) = try await log.export(after: 0, limit: 10)
+      #expect(Array(records.map { $0.line + [10] }.joined()) == export)
+      // Read back from the wire, without the stored text, it is the same line: the encoder is canonical.
+      let wire = try records.map { try JSONDecoder().decode(AuditRecord.self, from: JSONEncoder().encode($0)) }
+      #expect(wire.map(\.line) == records.map(\.line))
     }
   }
 }

@@ -41,7 +41,10 @@ import Testing
             process.waitUntilExit()
             // The last line may be torn; all others are acknowledgements that left the child.
             let whole = bytes.split(separator: 10, omittingEmptySubsequences: false).dropLast()
-            return Set(whole.map { String(decoding: $0, as: UTF8.self) }.filter { $0.hasPrefix("ACK ") }.map { String($0.dropFirst(4)) })
+            return Set(
+              whole.map { String(decoding: $0, as: UTF8.self) }.filter { $0.hasPrefix("ACK ") }.map {
+                String($0.dropFirst(4))
+              })
           })
       }
     }
@@ -51,7 +54,8 @@ import Testing
     FileHandle.standardOutput.write(Data("\nACK \(text)\n".utf8))
   }
 
-  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self/exe"))) func noAcknowledgedEventIsLostOrDoubled() async throws {
+  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self/exe")))
+  func noAcknowledgedEventIsLostOrDoubled() async throws {
     try await withFolder { folder in
       for round in 1...3 {
         let acknowledged = try await acknowledgements(of: "CrashChildren/audit", in: folder, atLeast: 1500)
@@ -75,7 +79,9 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self/exe"))) func noAcknowledgedResourceIsLost() async throws {
+  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self/exe"))) func noAcknowledgedResourceIsLost()
+    async throws
+  {
     try await withFolder { folder in
       let acknowledged = try await acknowledgements(of: "CrashChildren/resources", in: folder, atLeast: 100)
       #expect(acknowledged.count >= 40)

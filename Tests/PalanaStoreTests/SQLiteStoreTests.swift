@@ -53,11 +53,13 @@ import Testing
         ])
       let mine = try await store.list(AgentSpec.self, owner: alice)
       #expect(mine.count == 1)
-      #expect(await code { _ = try await store.get(AgentSpec.self, owner: alice, name: try name("other")) } == .notFound)
+      #expect(
+        await code { _ = try await store.get(AgentSpec.self, owner: alice, name: try name("other")) } == .notFound)
       // An identity that only looks alike is somebody else.
       #expect(
-        await code { _ = try await store.get(AgentSpec.self, owner: try identity("Alice@example.com"), name: try name("demo")) }
-          == .notFound)
+        await code {
+          _ = try await store.get(AgentSpec.self, owner: try identity("Alice@example.com"), name: try name("demo"))
+        } == .notFound)
       #expect(await code { _ = try await store.get(AgentSpec.self, owner: nil, name: try name("demo")) } == .invalid)
     }
   }
@@ -89,7 +91,8 @@ import Testing
           keys: [SecretKey(key: "token", placeholder: "TOKEN_SS", variable: "S")],
           hosts: ["a"], places: ["basic"], revision: 3))
       #expect(try await store.create(binding).spec == binding.spec)
-      let rule = PeeringRule(metadata: ObjectMeta(name: try name("p")), spec: PeeringRuleSpec(owner: by, from: "a", to: "b", ports: [80]))
+      let rule = PeeringRule(
+        metadata: ObjectMeta(name: try name("p")), spec: PeeringRuleSpec(owner: by, from: "a", to: "b", ports: [80]))
       #expect(try await store.create(rule).spec == rule.spec)
       var wanted = try agent()
       wanted.spec.resources = AgentResources(cpu: try CPUQuantity("0.50"), memory: try ByteQuantity("2048Mi"))
@@ -140,7 +143,9 @@ import Testing
       let again = try await store.updateStatus(AgentSpec.self, owner: owner, name: name, uid: uid, status: status)
       #expect(again.metadata.resourceVersion == running.metadata.resourceVersion)
       #expect(
-        await code { _ = try await store.updateStatus(AgentSpec.self, owner: owner, name: name, uid: "x", status: status) } == .conflict)
+        await code {
+          _ = try await store.updateStatus(AgentSpec.self, owner: owner, name: name, uid: "x", status: status)
+        } == .conflict)
       // A spec update leaves the status alone.
       var changed = running
       changed.spec.command = ["x"]
@@ -249,7 +254,8 @@ import Testing
       let path = folder + "/s.sqlite"
       try await SQLiteStore.open(path: path, logger: quiet).close()
       let queue = try DatabaseQueue(path: path)
-      try await queue.write { db in try db.execute(sql: "INSERT INTO grdb_migrations (identifier) VALUES ('99-future')") }
+      try await queue.write { db in try db.execute(sql: "INSERT INTO grdb_migrations (identifier) VALUES ('99-future')")
+      }
       try queue.close()
       let error = await #expect(throws: PalanaError.self) { try await SQLiteStore.open(path: path, logger: quiet) }
       #expect(error?.message.contains("newer version") == true)
@@ -291,7 +297,8 @@ import Testing
       let made = try await store.create(agent())
       let agentID = AgentID(owner: try #require(made.spec.owner), name: made.metadata.name)
       #expect(try await store.allocateIndex(for: agentID, limit: 2) == 2)
-      try await store.remove(AgentSpec.self, owner: made.spec.owner, name: made.metadata.name, uid: try #require(made.metadata.uid))
+      try await store.remove(
+        AgentSpec.self, owner: made.spec.owner, name: made.metadata.name, uid: try #require(made.metadata.uid))
       #expect(try await store.allocateIndex(for: id(1), limit: 2) == 2)
     }
   }

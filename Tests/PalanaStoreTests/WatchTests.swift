@@ -24,7 +24,8 @@ import Testing
       changed.spec.command = ["x"]
       changed = try await store.update(changed)
       _ = try await store.update(changed)
-      _ = try await store.updateStatus(AgentSpec.self, owner: owner, name: name, uid: uid, status: AgentStatus(phase: .running))
+      _ = try await store.updateStatus(
+        AgentSpec.self, owner: owner, name: name, uid: uid, status: AgentStatus(phase: .running))
       _ = try? await store.create(agent())
       _ = try await store.markDeleted(AgentSpec.self, owner: owner, name: name)
       try await store.remove(AgentSpec.self, owner: owner, name: name, uid: uid)

@@ -17,7 +17,9 @@ package enum ImageReference: Hashable, Sendable, CustomStringConvertible {
     func fail(_ why: String) -> PalanaError {
       PalanaError(
         .invalid, "‘\(text.prefix(80))’ is not an image: \(why)",
-        hint: "write host, oci-archive:/PATH, oci:/PATH[:TAG] or a registry reference such as docker.io/library/python:3.12")
+        hint:
+          "write host, oci-archive:/PATH, oci:/PATH[:TAG] or a registry reference such as docker.io/library/python:3.12"
+      )
     }
     guard !text.isEmpty, text.utf8.count <= 1024 else { throw fail("it has 1 to 1024 bytes") }
     if text == "host" {

@@ -30,7 +30,8 @@ package enum ManifestDecoder {
       throw PalanaError(.invalid, "kind: KillOrder is written by the platform", hint: "use `pcli kill`")
     default:
       throw PalanaError(
-        .invalid, "kind: ‘\(kind.prefix(60))’ is not known", hint: "one of \(AnyResource.kinds.joined(separator: ", "))")
+        .invalid, "kind: ‘\(kind.prefix(60))’ is not known", hint: "one of \(AnyResource.kinds.joined(separator: ", "))"
+      )
     }
   }
 

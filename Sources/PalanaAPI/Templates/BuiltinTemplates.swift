@@ -104,7 +104,8 @@ package enum BuiltinTemplates {
     requires: [
       RequiredProgram(
         name: "ttyd",
-        hint: "install it on this machine (apt-get install ttyd, or the binary of github.com/tsl0922/ttyd in /usr/bin), "
+        hint:
+          "install it on this machine (apt-get install ttyd, or the binary of github.com/tsl0922/ttyd in /usr/bin), "
           + "or give an image that has it, for example --image docker.io/tsl0922/ttyd")
     ])
 }

@@ -8,7 +8,8 @@ extension EgressRule {
     var problems = Problems()
     if let id {
       problems.require(
-        (1...63).contains(id.utf8.count) && id.utf8.allSatisfy { TextShape.isAlphanumeric($0, or: "-_.") }, "\(path).id",
+        (1...63).contains(id.utf8.count) && id.utf8.allSatisfy { TextShape.isAlphanumeric($0, or: "-_.") },
+        "\(path).id",
         "1 to 63 letters, digits, dashes, dots and underscores")
     }
     problems.require(!host.isEmpty, "\(path).host", "required")
@@ -18,7 +19,8 @@ extension EgressRule {
     problems.ports(ports ?? [], "\(path).ports")
     if let ports { problems.require(!ports.isEmpty, "\(path).ports", "leave it out for the usual ports") }
     for (index, method) in (methods ?? []).enumerated() {
-      problems.require(TextShape.isMethod(method), "\(path).methods[\(index)]", "a method is an upper-case token such as GET")
+      problems.require(
+        TextShape.isMethod(method), "\(path).methods[\(index)]", "a method is an upper-case token such as GET")
     }
     problems.unique(methods ?? [], "\(path).methods", "the method")
     for (index, glob) in (paths ?? []).enumerated() {
@@ -58,7 +60,9 @@ extension Problems {
 
   mutating func labels(_ labels: [String: String]?, _ path: String) {
     for (key, value) in (labels ?? [:]).sorted(by: { $0.key < $1.key }) {
-      require(TextShape.isLabelKey(key), path, "‘\(key.prefix(80))’ is not a label’s name ([PREFIX/]NAME, at most 63 characters)")
+      require(
+        TextShape.isLabelKey(key), path,
+        "‘\(key.prefix(80))’ is not a label’s name ([PREFIX/]NAME, at most 63 characters)")
       require(
         value.isEmpty || TextShape.isLabelText(value), "\(path).\(key.prefix(80))",
         "at most 63 letters, digits, dashes, dots and underscores")

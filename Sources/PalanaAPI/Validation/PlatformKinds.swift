@@ -6,7 +6,8 @@ extension SecretBindingSpec {
     var problems = Problems()
     problems.name(agent, "spec.agent")
     problems.require(
-      TextShape.isIdentifier(secret, limit: 64), "spec.secret", "1 to 64 letters, digits and ‘_’, not starting with a digit")
+      TextShape.isIdentifier(secret, limit: 64), "spec.secret",
+      "1 to 64 letters, digits and ‘_’, not starting with a digit")
     problems.require((1...64).contains(keys.count), "spec.keys", "1 to 64 keys")
     for (index, key) in keys.enumerated() {
       let path = "spec.keys[\(index)]"

@@ -11,7 +11,9 @@ enum TextShape {
 
   /// `[A-Za-z_][A-Za-z0-9_]*` of at most `limit` bytes: the name of an environment variable or a secret.
   static func isIdentifier(_ text: String, limit: Int) -> Bool {
-    guard (1...limit).contains(text.utf8.count), let first = text.utf8.first, !(48...57).contains(first) else { return false }
+    guard (1...limit).contains(text.utf8.count), let first = text.utf8.first, !(48...57).contains(first) else {
+      return false
+    }
     return text.utf8.allSatisfy { isAlphanumeric($0, or: "_") }
   }
 

@@ -73,9 +73,11 @@ extension AgentTemplateSpec {
     for (index, program) in (requires ?? []).enumerated() {
       let path = "spec.requires[\(index)]"
       problems.require(
-        (1...128).contains(program.name.utf8.count) && program.name.utf8.allSatisfy { TextShape.isAlphanumeric($0, or: "-_.+") },
+        (1...128).contains(program.name.utf8.count)
+          && program.name.utf8.allSatisfy { TextShape.isAlphanumeric($0, or: "-_.+") },
         "\(path).name", "the name of a program without its folder")
-      problems.require((1...1024).contains(program.hint.utf8.count), "\(path).hint", "say how to provide it, in at most 1024 bytes")
+      problems.require(
+        (1...1024).contains(program.hint.utf8.count), "\(path).hint", "say how to provide it, in at most 1024 bytes")
     }
     return problems.list
   }

@@ -64,7 +64,8 @@ extension Problems {
   mutating func lifecycle(_ lifecycle: AgentLifecycle?, _ path: String) {
     guard let lifecycle else { return }
     if let idle = lifecycle.idleAfter {
-      require((.seconds(60)...Duration.seconds(365 * 86_400)).contains(idle.duration), "\(path).idleAfter", "from 1m to 365d")
+      require(
+        (.seconds(60)...Duration.seconds(365 * 86_400)).contains(idle.duration), "\(path).idleAfter", "from 1m to 365d")
     }
     if let count = lifecycle.restartCount { require(count >= 0, "\(path).restartCount", "not negative") }
   }

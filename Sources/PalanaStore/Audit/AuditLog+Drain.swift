@@ -14,20 +14,25 @@ extension AuditLog {
 
   /// - Returns: whether there is more.
   private func drainBatch() async throws(PalanaError) -> Bool {
-    let batch = try await extend { [spool, clock] db in try Self.take(from: spool, into: db, clock: clock) }
-    spool.discount(bytes: batch.bytes)
-    for segment in batch.done { spool.remove(segment) }
-    if batch.torn > 0 { logger.warning("audit.spool.torn", metadata: ["audit.lines": "\(batch.torn)"]) }
-    if batch.unreadable > 0 {
-      logger.error("audit.spool.unreadable", metadata: ["audit.lines": "\(batch.unreadable)"])
+    let batch = try await extend { [spool, clock] db in
+      try Self.take(from: spool, into: db, clock: clock)
+    } afterCommit: { [spool] batch in
+      spool.discount(bytes: batch.bytes)
+      for segment in batch.done { spool.remove(segment) }
     }
+    if batch.torn > 0 { logger.warning("audit.spool.torn", metadata: ["audit.lines": "\(batch.torn)"]) }
+    if batch.damaged > 0 { logger.critical("audit.spool.damaged", metadata: ["audit.places": "\(batch.damaged)"]) }
     return batch.hasMore
   }
 
   /// Runs a transaction that adds to the chain, then notes the new head outside the database and wakes the followers.
+  ///
+  /// Everything that belongs to the commit happens on the writer's queue: a caller that is cancelled meanwhile cannot leave
+  /// half of it undone.
   /// - Parameter body: also returns the new head; nil when nothing was added.
   func extend<T: Sendable>(
-    _ body: @escaping @Sendable (Database) throws -> (T, AuditVerifier.Link?)
+    _ body: @escaping @Sendable (Database) throws -> (T, AuditVerifier.Link?),
+    afterCommit: @escaping @Sendable (T) -> Void = { _ in }
   ) async throws(PalanaError) -> T {
     do {
       return try await database.pool.writeWithoutTransaction { [note, logger, signal] db in
@@ -37,6 +42,7 @@ extension AuditLog {
           return .commit
         }
         guard let (result, link) = outcome else { throw PalanaError(.failed, "the audit transaction did not run") }
+        afterCommit(result)
         if let link {
           do { try note.write(link) } catch {
             // The note then lags behind, which hides nothing that is in the chain.
@@ -55,7 +61,7 @@ extension AuditLog {
     var bytes: Int
     var done: [AuditSpool.Segment]
     var torn: Int
-    var unreadable: Int
+    var damaged: Int
     var hasMore: Bool
   }
 
@@ -69,13 +75,14 @@ extension AuditLog {
 
     var chain = try ChainAppender(db)
     for item in batch.items { try chain.append(item.line, body: item.body) }
-    for place in batch.unreadable {
+    for damage in batch.damages {
       try chain.append(
         AuditEvent(
-          time: clock.now(), component: .policy, action: "spool_line", decision: .error, severity: .critical,
-          reason: "audit_record_unreadable", details: ["file": place.file, "offset": String(place.offset)]))
+          time: clock.now(), component: .policy, action: "spool", decision: .error, severity: .critical,
+          reason: damage.reason.rawValue,
+          details: ["file": damage.file, "offset": String(damage.offset), "bytes": String(damage.bytes)]))
     }
-    let added = batch.items.count + batch.unreadable.count
+    let added = batch.items.count + batch.damages.count
     if added > 0 { try chain.finish() }
 
     for progress in batch.progress where progress.taken > 0 {
@@ -90,7 +97,7 @@ extension AuditLog {
     }
     let outcome = Outcome(
       bytes: batch.takenBytes, done: batch.progress.filter(\.isDone).map(\.segment), torn: batch.torn,
-      unreadable: batch.unreadable.count, hasMore: batch.hasMore)
+      damaged: batch.damages.count, hasMore: batch.hasMore)
     return (outcome, added > 0 ? .init(seq: chain.seq, hash: chain.hash.description) : nil)
   }
 }

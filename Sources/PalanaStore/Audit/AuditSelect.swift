@@ -66,19 +66,18 @@ struct AuditSelect {
   /// Reads what a row holds without trusting it: somebody may have changed the file.
   private static func record(_ row: Row) -> AuditRecord {
     func hash(_ column: String) -> String {
-      Data.fromDatabaseValue(row[column]).flatMap { AuditChain.Hash($0) }?.description ?? ""
+      (Data.fromDatabaseValue(row[column]).flatMap { AuditChain.Hash($0) } ?? .zero).description
     }
-    return AuditRecord(seq: row["seq"], event: event(row), prevHash: hash("prev"), hash: hash("hash"))
+    let body = String.fromDatabaseValue(row["body"])
+    let event = body.flatMap { try? JSONDecoder().decode(AuditEvent.self, from: Data($0.utf8)) }
+    return AuditRecord(
+      seq: row["seq"], event: event ?? unreadable(row), prevHash: hash("prev"), hash: hash("hash"),
+      stored: event == nil ? nil : body)
   }
 
-  private static func event(_ row: Row) -> AuditEvent {
-    if let body = String.fromDatabaseValue(row["body"]),
-      let event = try? JSONDecoder().decode(AuditEvent.self, from: Data(body.utf8))
-    {
-      return event
-    }
-    // It is shown as what it is, so that it neither hides nor blocks the others.
-    return AuditEvent(
+  /// A malformed row is shown as what it is, so that it neither hides nor blocks the others.
+  private static func unreadable(_ row: Row) -> AuditEvent {
+    AuditEvent(
       time: Timestamp(microseconds: Int64.fromDatabaseValue(row["time"]) ?? 0), component: .policy,
       action: "unreadable", decision: .error, severity: .critical, reason: "audit_record_unreadable")
   }

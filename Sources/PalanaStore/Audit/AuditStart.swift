@@ -51,12 +51,11 @@ struct AuditStart: Sendable {
     }
     if let finding {
       logger.critical("audit.tampered", metadata: ["audit.finding": "\(finding.reason)"])
-      try chain.append(
-        AuditEvent(
-          time: clock.now(), component: .policy, action: "audit_start", decision: .error, severity: .critical,
-          reason: finding.reason, details: finding.details))
+      try chain.append(StartFinding.event(reason: finding.reason, details: finding.details, time: clock.now()))
       try chain.finish()
     }
+    // From the first moment there is a note, so that a missing one always means something.
+    if chain.seq == 0 { try note.write(.init(seq: 0, hash: chain.hash.description)) }
     return chain.seq
   }
 }

@@ -20,12 +20,26 @@ struct SpoolBatch {
     var isDone: Bool
   }
 
+  /// Accepted bytes that are not there as they were written: somebody else was at the files.
+  struct Damage {
+    enum Reason: String {
+      /// A whole line is not an event.
+      case unreadable = "audit_record_unreadable"
+      /// The file is gone or shorter than what was written to it.
+      case lost = "audit_spool_lost"
+    }
+
+    var reason: Reason
+    var file: String
+    var offset: Int
+    var bytes: Int
+  }
+
   private(set) var items: [Item] = []
   private(set) var progress: [Progress] = []
   /// Incomplete last lines that crashed writers left; their events were never accepted.
   private(set) var torn = 0
-  /// Whole lines that are not events: file and offset.
-  private(set) var unreadable: [(file: String, offset: Int)] = []
+  private(set) var damages: [Damage] = []
   /// Whether there was more than fits in one batch.
   private(set) var hasMore = false
 
@@ -48,25 +62,37 @@ struct SpoolBatch {
         if isFinished { progress.append(Progress(segment: segment, offset: offset, taken: 0, isDone: true)) }
         continue
       }
-      let count = min(written - offset, share)
-      guard let chunk = segment.read(from: offset, count: count) else {
-        throw PalanaError(.failed, "the audit file \(segment.name) cannot be read")
-      }
-      let (queue, used) = split(chunk, of: segment, at: offset)
-      queues.append(queue)
-      var end = offset + used
-      let isLast = chunk.count < count || offset + chunk.count >= written
-      if isFinished, isLast, end < written {
-        // The writer died within its last write, so the event was never accepted.
-        torn += 1
-        end = written
-      } else if used == 0, count == share {
-        throw PalanaError(.failed, "the audit file \(segment.name) holds a line that is too long")
-      }
-      if !isLast { hasMore = true }
-      progress.append(Progress(segment: segment, offset: end, taken: end - offset, isDone: isFinished && end >= written))
+      let end = try take(from: segment, at: offset, upTo: written, share: share, isFinished: isFinished, into: &queues)
+      if end < written { hasMore = true }
+      progress.append(
+        Progress(segment: segment, offset: end, taken: end - offset, isDone: isFinished && end >= written))
     }
     merge(queues)
+  }
+
+  /// - Returns: the offset up to which the file is dealt with.
+  private mutating func take(
+    from segment: AuditSpool.Segment, at offset: Int, upTo written: Int, share: Int, isFinished: Bool,
+    into queues: inout [[Item]]
+  ) throws -> Int {
+    let count = min(written - offset, share)
+    guard let chunk = try segment.read(from: offset, count: count), chunk.count == count else {
+      // What is lost stays lost; the events that follow must not be. The writer goes on in a new file.
+      segment.abandon()
+      damages.append(Damage(reason: .lost, file: segment.name, offset: offset, bytes: written - offset))
+      return written
+    }
+    let (queue, used) = split(chunk, of: segment, at: offset)
+    queues.append(queue)
+    let end = offset + used
+    guard used < count, offset + count == written else {
+      if used == 0 { throw PalanaError(.failed, "the audit file \(segment.name) holds a line that is too long") }
+      return end
+    }
+    // The file ends within a line. Of a file in use `written` counts whole lines only, so this one is left from a writer that
+    // died within its last write, whose event was never accepted.
+    torn += 1
+    return written
   }
 
   private mutating func split(_ chunk: [UInt8], of segment: AuditSpool.Segment, at offset: Int) -> ([Item], Int) {
@@ -77,7 +103,8 @@ struct SpoolBatch {
       if let line = AuditLine(parsing: bytes), let body = String(validating: bytes, as: UTF8.self) {
         queue.append(Item(line: line, body: body))
       } else {
-        unreadable.append((segment.name, offset + start))
+        damages.append(
+          Damage(reason: .unreadable, file: segment.name, offset: offset + start, bytes: bytes.count + 1))
       }
       start = end + 1
     }
@@ -96,7 +123,9 @@ struct SpoolBatch {
     while items.count < total {
       var best: Int?
       for index in queues.indices where next[index] < queues[index].count {
-        if let current = best, queues[current][next[current]].line.time <= queues[index][next[index]].line.time { continue }
+        if let current = best, queues[current][next[current]].line.time <= queues[index][next[index]].line.time {
+          continue
+        }
         best = index
       }
       guard let best else { return }

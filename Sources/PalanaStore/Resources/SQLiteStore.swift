@@ -81,10 +81,13 @@ package final class SQLiteStore: ResourceStore {
       var row = try Self.row(Spec.self, owner, metadata.name, db)
       if let expected = metadata.resourceVersion, expected != String(row.version) {
         throw PalanaError(
-          .conflict, "\(Spec.kind) \(metadata.name) was changed by somebody else", hint: "read it again and repeat the change")
+          .conflict, "\(Spec.kind) \(metadata.name) was changed by somebody else",
+          hint: "read it again and repeat the change")
       }
       try Self.expect(uid: metadata.uid, row)
-      let (labels, annotations) = (try metadata.labels.map(ResourceRow.text), try metadata.annotations.map(ResourceRow.text))
+      let (labels, annotations) = (
+        try metadata.labels.map(ResourceRow.text), try metadata.annotations.map(ResourceRow.text)
+      )
       let spec = try ResourceRow.text(resource.spec)
       guard spec != row.spec || labels != row.labels || annotations != row.annotations else { return (row, nil) }
       if spec != row.spec { row.generation += 1 }

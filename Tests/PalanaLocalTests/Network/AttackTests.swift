@@ -121,4 +121,50 @@ struct AttackTests {
       #expect(outcome.sockets["routed: tcp beyond the host"] == "timeout")
     }
   }
+
+  /// Another network behind this machine, such as containers of something else, gets neither to the gateway nor to agents, nor
+  /// can it pass for an agent.
+  @Test func anotherNetworkOfTheMachineIsKeptOut() async throws {
+    try await NetworkFixture.with { fixture in
+      let prefix = fixture.configuration.prefix
+      let agent = try await fixture.prepare(5)
+      let number = (fixture.configuration.subnetValue >> 8) & 255
+      func setUp(_ lines: String) async throws { try await fixture.command("sh", ["-ec", lines]) }
+      try await setUp(
+        """
+        ip netns add \(prefix)-x
+        ip link add \(prefix)x type veth peer name eth0 netns \(prefix)-x
+        ip addr add 10.212.\(number).1/24 dev \(prefix)x
+        ip link set \(prefix)x up
+        ip -n \(prefix)-x addr add 10.212.\(number).2/24 dev eth0
+        ip -n \(prefix)-x addr add \(agent.address)/32 dev eth0
+        ip -n \(prefix)-x link set eth0 up
+        ip -n \(prefix)-x route add default via 10.212.\(number).1 src 10.212.\(number).2
+        """)
+      let outside = "/var/run/netns/\(prefix)-x"
+      let answers: Result<[String], any Error>
+      do {
+        let gateway = fixture.configuration.gateway
+        let other = try #require(IPAddress("10.212.\(number).1"))
+        answers = .success([
+          try await fixture.withServer(host: other, port: 3128) { _ in
+            try await fixture.connect(inside: outside, to: other, port: 3128)
+          },
+          try await fixture.withServer(port: 3128) { _ in
+            try await fixture.connect(inside: outside, to: gateway, port: 3128, patience: 0.4)
+          },
+          try await fixture.withServer(port: 3128) { _ in
+            try await setUp("ip -n \(prefix)-x route change default via 10.212.\(number).1 src \(agent.address)")
+            return try await fixture.connect(inside: outside, to: gateway, port: 3128, patience: 0.4)
+          },
+        ])
+      } catch {
+        answers = .failure(error)
+      }
+      try await setUp("ip netns del \(prefix)-x; ip link del \(prefix)x 2>/dev/null || true")
+      // The first shows that the other network works at all.
+      #expect(try answers.get() == ["hello 10.212.\(number).2", "timeout", "timeout"])
+      #expect((try await fixture.network.dropped()[.foreign]?.packets ?? 0) >= 2)
+    }
+  }
 }

@@ -102,6 +102,13 @@ struct NetworkFixture: Sendable {
   func connect(
     from handle: NetworkHandle, to address: IPAddress, port: Int, patience: Double = 10
   ) async throws -> String {
+    try await connect(inside: handle.namespacePath, to: address, port: port, patience: patience)
+  }
+
+  /// The same from inside any namespace, by the path of its file.
+  func connect(
+    inside namespace: String, to address: IPAddress, port: Int, patience: Double = 10
+  ) async throws -> String {
     let script = """
       import errno, socket, sys
       s = socket.socket()
@@ -114,7 +121,7 @@ struct NetworkFixture: Sendable {
       except OSError as e:
           print(errno.errorcode.get(e.errno, str(e)))
       """
-    return try await python(script, ["\(address)", "\(port)", "\(patience)"], in: handle.namespacePath)
+    return try await python(script, ["\(address)", "\(port)", "\(patience)"], in: namespace)
   }
 
   /// Runs a Python program as root, in a network namespace or on the host.
