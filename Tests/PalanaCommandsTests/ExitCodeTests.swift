@@ -43,6 +43,17 @@ struct ExitCodeTests {
     #expect(result.error.contains("start the platform with ‘pcli up’"))
   }
 
+  @Test("a home that no socket's name can hold is wrong usage; a strange one works")
+  func homes() async throws {
+    #expect(try await CommandRunner.run(["list", "--home", "/" + String(repeating: "x", count: 100)]).code == 2)
+    let folder = try TemporaryFolder()
+    let home = try TemporaryFolder(in: folder.path, named: "Ü %2F Case")
+    let result = try await StubServer.with(home: home, { try await $0.reply(Fixtures.agents) }) { _ in
+      try await CommandRunner.run(["-q", "list", "--home", home.path])
+    }
+    #expect(result.output == "demo\nweb\nnew\n", "\(result.error)")
+  }
+
   @Test("a file that is no socket, and a closed one, are unreachable too")
   func deadSocket() async throws {
     let home = try TemporaryFolder()

@@ -145,7 +145,7 @@ struct PlatformTests {
 }
 
 /// A terminal of its own.
-private final class Terminal {
+private final class Terminal: Sendable {
   private let main: Int32
   let descriptor: Int32
 

@@ -19,6 +19,7 @@ struct ErrorReport {
     case let known as PalanaError: return await report(known)
     case is BrokenPipe: return Self.brokenPipe
     case is CancellationError: return Self.interrupted
+    case let interrupted as Interrupted: return 128 + interrupted.signal
     case let code as ExitCode: return code.rawValue
     default: break
     }

@@ -33,6 +33,9 @@ struct UpCommand: PalanaCommand {
     let probe = PlatformProbe(context: context)
     if let status = try await probe.status() {
       try await context.output.done("The platform is up already (\(status.home)).", status)
+      for part in status.components where !part.healthy {
+        try await context.output.warn("\(part.name): \(part.message)")
+      }
       return 0
     }
     guard geteuid() == 0 else {

@@ -106,9 +106,10 @@ struct SecretPrompt {
         hint: "write KEY=@FILE, or KEY=- to read standard input")
     }
     try await io.error.write("\(key): ")
-    let line = try await TerminalMode.silent(io.input.rawDescriptor) {
+    let input = io.input
+    let line = try await TerminalMode.silent(input.rawDescriptor) {
       var bytes: [UInt8] = []
-      while !bytes.contains(UInt8(ascii: "\n")), let more = try await io.input.next() { bytes += more }
+      while !bytes.contains(UInt8(ascii: "\n")), let more = try await input.next() { bytes += more }
       return Array(bytes.prefix { $0 != UInt8(ascii: "\n") })
     }
     try await io.error.write("\n")

@@ -80,15 +80,20 @@ struct ExecSession: Sendable {
     return nil
   }
 
+  /// Without a terminal every signal goes to the command; the third one gives up waiting for it. With a terminal the keys reach the command
+  /// by themselves, and a signal is meant for this process.
   private func forward(_ signals: UnixSignalsSequence, to mailbox: FrameMailbox) async throws -> Int32? {
+    var count = 0
     for await signal in signals {
       if signal == .sigwinch {
         if let size = TerminalMode.size(io.input.rawDescriptor) {
           try await mailbox.send(ExecFrame.resize(.init(rows: size.rows, columns: size.columns)).encoded())
         }
-      } else {
-        try await mailbox.send(ExecFrame.signal(UInt8(clamping: signal.rawValue)).encoded())
+        continue
       }
+      count += 1
+      guard start.terminal == nil, count < 3 else { throw Interrupted(signal: signal.rawValue) }
+      try await mailbox.send(ExecFrame.signal(UInt8(clamping: signal.rawValue)).encoded())
     }
     return nil
   }

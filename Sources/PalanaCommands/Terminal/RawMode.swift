@@ -1,4 +1,5 @@
 import PalanaCore
+import UnixSignals
 
 #if canImport(Glibc)
   import Glibc
@@ -18,14 +19,28 @@ enum TerminalMode {
     return try await body()
   }
 
-  /// Runs `body` while `descriptor` does not show what is typed.
-  static func silent<Value>(_ descriptor: Int32, _ body: () async throws -> Value) async throws -> Value {
+  /// Runs `body` while `descriptor` does not show what is typed. Ctrl-C ends it with ``Interrupted``, so that the shell behind it is not left
+  /// blind.
+  static func silent<Value: Sendable>(
+    _ descriptor: Int32, _ body: @escaping @Sendable () async throws -> Value
+  ) async throws -> Value {
     let saved = try settings(descriptor)
     var silent = saved
     silent.c_lflag &= ~tcflag_t(ECHO)
+    // Caught before the first change, so that no signal falls between.
+    let signals = await UnixSignalsSequence(trapping: [.sigint, .sigterm, .sighup, .sigquit])
     try apply(silent, descriptor)
     defer { try? apply(saved, descriptor) }
-    return try await body()
+    return try await withThrowingTaskGroup(of: Value.self) { group in
+      group.addTask { try await body() }
+      group.addTask {
+        for await signal in signals { throw Interrupted(signal: signal.rawValue) }
+        throw CancellationError()
+      }
+      defer { group.cancelAll() }
+      guard let value = try await group.next() else { throw CancellationError() }
+      return value
+    }
   }
 
   /// The size of a terminal; nil when it is none, or does not say.

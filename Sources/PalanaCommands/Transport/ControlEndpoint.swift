@@ -23,7 +23,13 @@ struct ControlEndpoint: Sendable {
   init(global: GlobalOptions, home: String, environment: [String: String]) throws {
     user = try global.user.map { try UserIdentity($0) }
     guard let server = global.server, !server.isEmpty else {
-      address = .socket(path: home + "/run/control.sock")
+      let path = home + "/run/control.sock"
+      // The kernel's bound for the name of a socket.
+      guard path.utf8.count <= 107, !path.utf8.contains(0) else {
+        throw PalanaError(
+          .invalid, "the home ‘\(home.prefix(60))…’ is too long for a socket", hint: "use a shorter --home")
+      }
+      address = .socket(path: path)
       token = nil
       return
     }

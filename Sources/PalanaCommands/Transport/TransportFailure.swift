@@ -18,7 +18,7 @@ struct TransportFailure {
   /// The error for people. Errors that mean something already pass unchanged.
   func palanaError(_ error: any Error) -> any Error {
     switch error {
-    case is PalanaError, is CancellationError, is BrokenPipe: return error
+    case is PalanaError, is CancellationError, is BrokenPipe, is Interrupted: return error
     case let error as HTTPClientError where error == .cancelled: return CancellationError()
     case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout:
       return PalanaError(.unreachable, "\(endpoint.description) took too long to answer", hint: hint)

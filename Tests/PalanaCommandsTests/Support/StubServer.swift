@@ -126,6 +126,11 @@ final class TemporaryFolder: Sendable {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
   }
 
+  init(in parent: String, named name: String) throws {
+    path = parent + "/" + name
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+  }
+
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   /// Writes a file below it and returns its path.
