@@ -121,6 +121,8 @@ extension LocalEngine {
     memory.remove(key.id)
     try await configuration.release(key.id)
     contained.remove(key.id)
+    // A cut outlives the network it was made for; a new agent of this name starts without it.
+    try await network.restore([key.id])
   }
 
   private func delete(_ situation: Situation) async throws(PalanaError) {
@@ -132,6 +134,8 @@ extension LocalEngine {
     memory.remove(key.id)
     try await configuration.release(key.id)
     contained.remove(key.id)
+    // A cut outlives the network it was made for; a new agent of this name starts without it.
+    try await network.restore([key.id])
     try await store.remove(AgentSpec.self, owner: key.owner, name: key.name, uid: situation.agent.metadata.uid ?? "")
     record(situation, action: "delete", details: ["purged": "\(purge)"])
   }
