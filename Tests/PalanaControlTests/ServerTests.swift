@@ -88,16 +88,24 @@ import Testing
     var settings = ControlWorld.Settings()
     settings.limits.connectionsPerUser = 2
     try await ControlWorld.run(settings) { world in
-      let first = try await RawClient.connect(socket: world.socket(.alice))
-      let second = try await RawClient.connect(socket: world.socket(.alice))
-      let third = try await RawClient.use(try await RawClient.connect(socket: world.socket(.alice))) {
-        inbound, outbound in
-        try? await outbound.write(ByteBuffer(string: "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"))
-        return try await RawClient.all(inbound)
+      let get = ByteBuffer(string: "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+      // An answer proves that a connection has its place: merely connected, it may still wait to be accepted.
+      try await RawClient.use(try await RawClient.connect(socket: world.socket(.alice))) { inbound, outbound in
+        try await outbound.write(get)
+        var answers = inbound.makeAsyncIterator()
+        _ = try await answers.next()
+        try await RawClient.use(try await RawClient.connect(socket: world.socket(.alice))) { inbound, outbound in
+          try await outbound.write(get)
+          var answers = inbound.makeAsyncIterator()
+          _ = try await answers.next()
+          let third = try await RawClient.use(try await RawClient.connect(socket: world.socket(.alice))) {
+            inbound, outbound in
+            try? await outbound.write(get)
+            return try await RawClient.all(inbound)
+          }
+          #expect(third.isEmpty)
+        }
       }
-      #expect(third.isEmpty)
-      try await RawClient.use(first) { _, _ in }
-      try await RawClient.use(second) { _, _ in }
       // Those places are free again.
       try await eventually { (try? await world.call(.health, as: .alice).status) == 200 }
     }

@@ -63,8 +63,7 @@ import Testing
       .edited, 10
     ),
   ])
-  func changesOfTheDatabaseShow(_ statement: String, _ kind: AuditVerification.Problem.Kind, _ seq: Int64) async throws
-  {
+  func changesOfTheDatabaseShow(_ statement: String, _ kind: AuditVerification.Problem.Kind, _ seq: Int64) async throws {
     try await withTrail { trail in
       try trail.sql(statement)
       let result = try await trail.verify()
