@@ -28,7 +28,7 @@ struct AgentDescription {
     sections.add("Address", status?.address?.description)
     sections.add("Started", status?.startedAt.map { "\($0) (\(Age.text(since: $0, now: now)) ago)" })
     sections.add(
-      "Restarts", status?.restarts.map { "\($0)" + (status?.oomKills.map { ", \($0) out of memory" } ?? "") })
+      "Restarts", status?.restarts.map { "\($0)" + (status?.oomKills.map { $0 > 0 ? ", \($0) out of memory" : "" } ?? "") })
     if let exit = status?.lastExit {
       sections.add("Last exit", AgentTable.lastExit(exit, now: now).text + (exit.message.map { ": \($0)" } ?? ""))
     }

@@ -38,13 +38,8 @@ struct KillCall {
       try await client.call(operation, body: body, as: KillReport.self)
     }
     try await context.output.result(report) { [Self.table(report)] }
-    if report.agents.isEmpty {
-      try await context.output.note(
-        operation == .kill
-          ? "No agent matches now; the order holds for those to come." : "No agent was cut off by this.")
-    } else {
-      try await context.output.note(Self.sentence(report, verb: verb))
-    }
+    if report.agents.isEmpty, report.warnings.isEmpty { try await context.output.note("No agent is concerned.") }
+    if !report.agents.isEmpty { try await context.output.note(Self.sentence(report, verb: verb)) }
     for warning in report.warnings { try await context.output.warn(warning) }
     return report.planes.contains { $0.error != nil } ? PalanaError.Code.failed.exitCode : 0
   }

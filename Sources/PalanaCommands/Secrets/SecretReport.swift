@@ -15,9 +15,8 @@ struct SecretReport {
     guard !output.quiet else { return }
     for line in Self.lines(summary, agent: agent, verb: verb) { try await output.raw(TerminalText.safe(line) + "\n") }
     if isInert {
-      try await output.note(
-        "It is not bound to a host, so no request can carry it yet; bind it with:\n  pcli secrets bind \(agent) \(summary.name) --host HOST"
-      )
+      try await output.note("It is not bound to a host, so no request can carry it yet. Bind it with:")
+      try await output.note("  pcli secrets bind \(agent) \(summary.name) --host HOST")
     }
   }
 

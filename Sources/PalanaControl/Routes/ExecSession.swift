@@ -25,6 +25,9 @@ enum ExecSession {
         last = .failure(PalanaError(.failed, "the command was cut off"))
       }
       if let bytes = try? last.encoded() { try? await emit(bytes) }
+      // The client closes when it has read the last frame, which ends this wait. Were the server first, the end of the connection could
+      // overtake the frame on the client's side: its own body is still open, and HTTP clients then report a broken connection.
+      try? await Task.sleep(for: .seconds(1))
     }
   }
 
