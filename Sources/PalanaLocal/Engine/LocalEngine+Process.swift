@@ -141,6 +141,11 @@ extension LocalEngine: ContainmentPlane {
       for await error in group { first = first ?? error }
       return first
     }
+    // Whoever gave the order and looks at once sees the new state.
+    for id in agents {
+      guard let facts = live[id], let situation = try? await situation(of: Key(owner: facts.owner, name: facts.name)) else { continue }
+      try? await writeStatus(situation, phase: .killed)
+    }
     if let failure { throw failure }
   }
 

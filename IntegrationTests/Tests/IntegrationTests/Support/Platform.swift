@@ -9,7 +9,7 @@ final class Platform: Sendable {
   let gateway: String
   let upstream: Upstream
   /// Names that resolve to the upstream.
-  static let names = ["allowed.test", "other.test", "evil.test"]
+  static let names = ["allowed.test", "other.test", "evil.test", "api.github.com"]
 
   /// A platform that several suites share; it ends with the process.
   static let shared = SharedPlatform()

@@ -1,0 +1,55 @@
+import Foundation
+import Testing
+
+/// The daemon dies in the middle of work.
+@Suite struct CrashTests {
+  /// Asks without end, and writes down the number of each request that was answered: `+N`; or was not: `-N`.
+  private static let loop =
+    #"n=0; while :; do n=$((n+1)); if curl -fsS -m 5 -o /dev/null "$0/echo/$n"; then echo "+$n"; else echo "-$n"; sleep 0.05; fi >> /data/log; done"#
+
+  @Test func anAgentOutlivesTheDaemonAndNothingIsLost() async throws {
+    try await withPlatform { platform in
+      try await platform.pcli("create", "worker", "--template", "shell")
+      try await platform.pcli("egress", "allow", "worker", "allowed.test:\(platform.upstream.httpsPort)")
+      try await platform.pcli("run", "worker", "--", "sh", "-c", Self.loop, platform.https("allowed.test"))
+      let before = try await platform.pcli("get", "agents", "worker", "-o", "json").json()["status"]
+      try await waitUntil("requests flow") { try platform.upstream.received().count > 10 }
+
+      let daemon = try platform.daemon()
+      #expect(kill(daemon, SIGKILL) == 0)
+      try await waitUntil("the daemon is gone") { kill(daemon, 0) != 0 }
+      try await platform.pcli("list", expect: 6)
+      let atDeath = try platform.upstream.received().count
+      // The agent goes on, and finds no way out.
+      let log = try #require(await dataFile(platform, "log"))
+      let failed = { try lines(log).filter { $0.hasPrefix("-") }.count }
+      let seen = try failed()
+      try await waitUntil("the agent tries and fails") { try failed() >= seen + 3 }
+      #expect(try platform.upstream.received().count == atDeath)
+
+      try await platform.up()
+      let after = try await platform.pcli("get", "agents", "worker", "-o", "json").json()["status"]
+      #expect(after["phase"].string == "Running")
+      #expect(after["startedAt"] == before["startedAt"])
+      #expect(after["restarts"] == before["restarts"])
+      try await waitUntil("requests flow again") { try platform.upstream.received().count > atDeath + 5 }
+      try await platform.pcli("stop", "worker")
+      let answered = Set(try lines(log).filter { $0.hasPrefix("+") }.map { "/echo/" + $0.dropFirst() })
+      #expect(answered.count > 10)
+      try await waitUntil("every answered request has its event") {
+        answered.subtracting(try await platform.egressEvents("worker").compactMap { $0["request"]["path"].string }).isEmpty
+      }
+      try await platform.pcli("audit", "verify")
+    }
+  }
+
+  private func lines(_ file: String) throws -> [Substring] {
+    try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+  }
+
+  /// A file of the only agent's `/data`, as this machine sees it.
+  private func dataFile(_ platform: Platform, _ name: String) async throws -> String? {
+    let found = try await run("/usr/bin/find", [platform.home + "/agents", "-name", name, "-path", "*data*", "-type", "f"])
+    return found.output.split(separator: "\n").first.map(String.init)
+  }
+}
