@@ -17,7 +17,7 @@ enum JSON: Sendable, Equatable {
     switch value {
     case let text as String: self = .string(text)
     case let number as NSNumber:
-      self = CFNumberIsBoolean(number) ? .bool(number.boolValue) : .number(number.doubleValue)
+      self = isBoolean(number) ? .bool(number.boolValue) : .number(number.doubleValue)
     case let array as [Any]: self = .array(array.map(JSON.init))
     case let object as [String: Any]: self = .object(object.mapValues(JSON.init))
     default: self = .null
@@ -42,4 +42,4 @@ enum JSON: Sendable, Equatable {
 }
 
 /// Foundation on Linux has no public way to tell a JSON boolean from a number but the Objective-C type code.
-private func CFNumberIsBoolean(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+private func isBoolean(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
