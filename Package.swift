@@ -57,7 +57,8 @@ let modules: [Module] = [
   Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, logging, serviceLifecycle]),
   // Layer 2: from what is wanted to what an engine applies.
   Module(
-    name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testExcludes: ["FirewallGolden"]),
+    name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: [yams],
+    testExcludes: ["FirewallGolden", "PlanGolden"]),
   // Layer 3: services.
   Module(
     name: "PalanaLocal",

@@ -75,7 +75,7 @@ int clsandbox_watch_open(void) {
 
 int clsandbox_watch_add(int inotify, const char *folder) {
   int watch = inotify_add_watch(
-      inotify, folder, IN_CREATE | IN_MOVED_TO | IN_MODIFY | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+      inotify, folder, IN_CREATE | IN_MOVED_TO | IN_MODIFY | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
   return watch < 0 ? -errno : watch;
 }
 

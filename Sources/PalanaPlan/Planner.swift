@@ -58,11 +58,6 @@ package enum Planner {
 extension AgentPlan.RootFS {
   /// The plan's form of an image reference.
   init(_ reference: ImageReference) {
-    switch reference {
-    case .host: self = .host
-    case .archive(let path): self = .image("oci-archive:\(path)")
-    case .layout(let path, let tag): self = .image("oci:\(path)" + (tag.map { ":\($0)" } ?? ""))
-    case .registry(let text): self = .image(text)
-    }
+    self = reference == .host ? .host : .image(reference.description)
   }
 }

@@ -77,7 +77,10 @@ package actor ImageStore {
     guard let stamp else { throw source.error("no such file") }
     let draft = "\(folder)/draft-\(RandomToken.hex(bytes: 6))"
     do throws(PalanaError) {
-      try await SystemCall.blocking { () throws(PalanaError) in try Files.makeFolder(draft + "/tmp") }
+      try await SystemCall.blocking { () throws(PalanaError) in
+        try Files.makeFolder(draft + "/tmp")
+        try Files.makeFolder(draft + "/bundle")
+      }
       progress("fetching the image \(source.reference)")
       // No signature policy file is asked for; which images are trusted is decided by who may write the reference.
       let copied = try await Program.run(
@@ -88,7 +91,7 @@ package actor ImageStore {
       }
       if Self.load(folder, digest) == nil {
         progress("unpacking the image \(source.reference)")
-        let unpacked = try await Program.run(umoci, ["unpack", "--image", "\(draft)/layout:image", draft + "/bundle"])
+        let unpacked = try await Program.run(umoci, ["raw", "unpack", "--image", "\(draft)/layout:image", draft + "/bundle/rootfs"])
         guard unpacked.succeeded else { throw source.error(unpacked.error) }
       }
       let folder = folder

@@ -21,7 +21,7 @@ struct ImageUser: Sendable {
     let parts = configuration.user.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     let name = parts.first.map(String.init) ?? ""
     let entry = accounts.first { $0.first == name } ?? accounts.first { $0.count > 2 && $0[2] == name }
-    var uid = UInt32(name) ?? (name.isEmpty ? 0 : nil)
+    var uid = UInt32(name) ?? (name.isEmpty || name == "root" ? 0 : nil)
     var gid: UInt32?
     if let entry, entry.count > 3 {
       uid = uid ?? UInt32(entry[2])

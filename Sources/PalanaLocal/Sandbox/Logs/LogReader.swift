@@ -28,6 +28,8 @@ actor LogReader {
     watch = options.follow && !options.previous ? try FolderWatch() : nil
     watch?.add(folder)
     watch?.add("\(folder)/\(run)")
+    // A folder does not tell of its own end while a file in it is still open, here: the one above it does.
+    watch?.add(String(folder[..<(folder.lastIndex(of: "/") ?? folder.endIndex)]))
     if let tail = options.tail {
       cursor = LogCursor(folder: "\(folder)/\(run)", tail: tail)
     } else {
