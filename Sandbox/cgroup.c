@@ -14,7 +14,8 @@ static uint64_t value_in(const char *path, const char *word) {
   return 0;
 }
 
-static uint64_t first_of(const char *one, const char *one_word, const char *two, const char *two_word, const char *group) {
+static uint64_t first_of(
+    const char *one, const char *one_word, const char *two, const char *two_word, const char *group) {
   char path[4096];
   snprintf(path, sizeof path, one, group);
   uint64_t value = value_in(path, one_word);

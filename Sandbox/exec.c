@@ -1,5 +1,6 @@
-// One command in a running sandbox. Frames on both sides: one byte of kind, four bytes of length (little-endian), the payload.
-//   in:  'J' a job (first, once)   'i' input   'e' end of input   'w' window size (u16 rows, u16 columns)   's' signal (u8)
+// One command in a running sandbox. Frames on both sides: one byte of kind, four bytes of length (little-endian), the
+// payload.
+//   in:  'J' a job (first, once)   'i' input   'e' end of input   'w' window (u16 rows, u16 columns)   's' signal (u8)
 //   out: 'o' output   'r' error output   'x' end (i32 code)   'f' failure (a sentence)
 // The end of standard input means that whoever asked is gone: the command is killed.
 #include "shim.h"
@@ -11,53 +12,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum { FRAME_LIMIT = 1 << 20, CHUNK = 32768, BACKLOG = 4 * CHUNK, START_SECONDS = 30, DRAIN_MILLISECONDS = 200 };
-
-// Bytes on their way, bounded by who fills it.
-struct queue {
-  char *bytes;
-  size_t size, capacity;
-};
+enum { CHUNK = 32768, BACKLOG = 4 * CHUNK, START_SECONDS = 30, DRAIN_MILLISECONDS = 200 };
+enum { LONGEST_DRAIN = 3000000 };  // microseconds
 
 static struct queue frames_in, to_client, to_command;
 static int input = -1, output[2] = {-1, -1}, terminal = -1;
 static pid_t command, group;
 static bool input_ends;
 
-static void put(struct queue *queue, const void *bytes, size_t size) {
-  if (queue->capacity - queue->size < size) {
-    while (queue->capacity - queue->size < size) queue->capacity = queue->capacity ? queue->capacity * 2 : CHUNK;
-    queue->bytes = realloc(queue->bytes, queue->capacity);
-    if (!queue->bytes) _exit(125);
-  }
-  memcpy(queue->bytes + queue->size, bytes, size);
-  queue->size += size;
-}
-
-static void drop(struct queue *queue, size_t size) {
-  memmove(queue->bytes, queue->bytes + size, queue->size - size);
-  queue->size -= size;
-}
-
-static void put_frame(char kind, const void *bytes, size_t size) {
-  unsigned char head[5] = {(unsigned char)kind, (unsigned char)size, (unsigned char)(size >> 8), (unsigned char)(size >> 16),
-                           (unsigned char)(size >> 24)};
-  put(&to_client, head, 5);
-  put(&to_client, bytes, size);
-}
-
 // The last frame, written out whole even if the reader is slow.
 static noreturn void finish(char kind, const void *bytes, size_t size) {
-  put_frame(kind, bytes, size);
+  frame_put(&to_client, kind, bytes, size);
   fcntl(STDOUT_FILENO, F_SETFL, fcntl(STDOUT_FILENO, F_GETFL) & ~O_NONBLOCK);
   size_t done = 0;
   while (done < to_client.size) {
@@ -89,32 +60,6 @@ static noreturn void abandon(void) {
   _exit(0);
 }
 
-static int listen_console(const char *path) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof address.sun_path) finish_failed("the console path is too long");
-  strcpy(address.sun_path, path);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 1) != 0)
-    finish_failed("no console socket");
-  return fd;
-}
-
-static int receive_terminal(int listener) {
-  struct pollfd wait = {.fd = listener, .events = POLLIN};
-  if (poll(&wait, 1, START_SECONDS * 1000) != 1) return -1;
-  int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-  char byte[64], control[CMSG_SPACE(sizeof(int))];
-  struct iovec part = {.iov_base = byte, .iov_len = sizeof byte};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-  int result = -1;
-  if (fd >= 0 && recvmsg(fd, &message, MSG_CMSG_CLOEXEC) > 0) {
-    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-    if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) memcpy(&result, CMSG_DATA(head), sizeof result);
-  }
-  if (fd >= 0) close(fd);
-  return result;
-}
-
 static void resize(unsigned rows, unsigned columns) {
   struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns};
   if (terminal >= 0) ioctl(terminal, TIOCSWINSZ, &size);
@@ -129,12 +74,14 @@ static void start(const struct job *job) {
   if (chdir(folder) != 0) finish_failed("no folder for the command");
   file_replace(".", "process.json", job_need(job, "process"));
   bool wants_terminal = job_get(job, "rows") != NULL;
-  char *arguments[20] = {(char *)job_need(job, "crun"), "--root", (char *)job_need(job, "crun.root"), "--cgroup-manager=cgroupfs",
-                         "--log", "log", "exec", "--detach", "--pid-file", "pid", "--process", "process.json"};
+  char *arguments[20] = {
+      (char *)job_need(job, "crun"), "--root", (char *)job_need(job, "crun.root"), "--cgroup-manager=cgroupfs",
+      "--log", "log", "exec", "--detach", "--pid-file", "pid", "--process", "process.json"};
   size_t count = 12;
   int listener = -1, in[2], out[2], error[2];
   if (wants_terminal) {
-    listener = listen_console("console");
+    listener = console_listen("console");
+    if (listener < 0) finish_failed("no console socket");
     arguments[count++] = "--console-socket";
     arguments[count++] = "console";
   }
@@ -149,7 +96,9 @@ static void start(const struct job *job) {
     int status, waited = 0;
     while (poll(wait, 1, 20) == 0 && waited++ < START_SECONDS * 50)
       if (waitpid(crun, &status, WNOHANG | WNOWAIT) == crun) break;
-    if (wait[0].revents & POLLIN) terminal = receive_terminal(listener);
+    if (wait[0].revents & POLLIN) terminal = console_receive(listener, START_SECONDS * 1000);
+    // At once: the command may ask for it first of all.
+    resize((unsigned)job_number(job, "rows"), (unsigned)job_number(job, "columns"));
     close(listener);
   }
   int status;
@@ -163,7 +112,8 @@ static void start(const struct job *job) {
     while (size > 0 && text[size - 1] == '\n') text[--size] = 0;
     finish_failed(size > 0 ? text : "crun could not start the command");
   }
-  if (file_read("pid", text, sizeof text) <= 0 || (command = atoi(text)) <= 1) finish_failed("crun did not say which process it started");
+  if (file_read("pid", text, sizeof text) <= 0 || (command = atoi(text)) <= 1)
+    finish_failed("crun did not say which process it started");
   // crun may or may not give it a group of its own; ours it must not be.
   group = getpgid(command);
   if (group == getpgrp()) group = 0;
@@ -172,7 +122,6 @@ static void start(const struct job *job) {
     close(in[1]), close(out[0]), close(error[0]);
     input = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
     output[0] = terminal;
-    resize((unsigned)job_number(job, "rows"), (unsigned)job_number(job, "columns"));
   } else {
     input = in[1], output[0] = out[0], output[1] = error[0];
   }
@@ -191,7 +140,7 @@ static void close_input(void) {
 static void handle_frame(char kind, const unsigned char *bytes, size_t size) {
   switch (kind) {
     case 'i':
-      if (input >= 0 && !input_ends) put(&to_command, bytes, size);
+      if (input >= 0 && !input_ends) queue_put(&to_command, bytes, size);
       break;
     case 'e':
       input_ends = true;
@@ -206,29 +155,20 @@ static void handle_frame(char kind, const unsigned char *bytes, size_t size) {
   }
 }
 
-// The size of the first frame if it is there whole, else 0.
-static size_t whole_frame(void) {
-  if (frames_in.size < 5) return 0;
-  const unsigned char *head = (unsigned char *)frames_in.bytes;
-  size_t size = head[1] | (size_t)head[2] << 8 | (size_t)head[3] << 16 | (size_t)head[4] << 24;
-  if (size > FRAME_LIMIT) _exit(125);
-  return frames_in.size >= 5 + size ? 5 + size : 0;
-}
-
 static void read_client(void) {
   char bytes[CHUNK];
   ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
   if (count == 0 || (count < 0 && errno != EINTR && errno != EAGAIN))
     abandon();
-  if (count > 0) put(&frames_in, bytes, (size_t)count);
-  for (size_t size; to_command.size < BACKLOG && (size = whole_frame()) > 0; drop(&frames_in, size))
+  if (count > 0) queue_put(&frames_in, bytes, (size_t)count);
+  for (size_t size; to_command.size < BACKLOG && (size = frame_whole(&frames_in)) > 0; queue_drop(&frames_in, size))
     handle_frame(frames_in.bytes[0], (unsigned char *)frames_in.bytes + 5, size - 5);
 }
 
 static void read_command(int which) {
   char bytes[CHUNK];
   ssize_t count = read(output[which], bytes, sizeof bytes);
-  if (count > 0) put_frame(which == 0 ? 'o' : 'r', bytes, (size_t)count);
+  if (count > 0) frame_put(&to_client, which == 0 ? 'o' : 'r', bytes, (size_t)count);
   if (count > 0 || (count < 0 && (errno == EINTR || errno == EAGAIN))) return;
   if (output[which] != terminal) close(output[which]);
   output[which] = -1;
@@ -236,7 +176,7 @@ static void read_command(int which) {
 
 static void write_command(void) {
   ssize_t count = write(input, to_command.bytes, to_command.size);
-  if (count > 0) drop(&to_command, (size_t)count);
+  if (count > 0) queue_drop(&to_command, (size_t)count);
   if (count < 0 && errno != EINTR && errno != EAGAIN) {
     // It reads no more; what comes is dropped, as with a closed pipe.
     to_command.size = 0;
@@ -244,8 +184,17 @@ static void write_command(void) {
   }
   if (to_command.size == 0 && input_ends) close_input();
   // Frames that waited for room.
-  for (size_t size; to_command.size < BACKLOG && (size = whole_frame()) > 0; drop(&frames_in, size))
+  for (size_t size; to_command.size < BACKLOG && (size = frame_whole(&frames_in)) > 0; queue_drop(&frames_in, size))
     handle_frame(frames_in.bytes[0], (unsigned char *)frames_in.bytes + 5, size - 5);
+}
+
+// Orphans of the command end here too. It itself stays unreaped to the end, so that its number stays its own.
+static void reap_others(void) {
+  for (;;) {
+    siginfo_t info = {0};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0 || info.si_pid == command) return;
+    waitpid(info.si_pid, NULL, WNOHANG);
+  }
 }
 
 static noreturn void serve(int signals) {
@@ -265,11 +214,16 @@ static noreturn void serve(int signals) {
     int timeout = -1;
     if (deadline) {
       uint64_t now = now_microseconds();
-      // Something that the command left behind may hold its output open for ever.
-      if ((output[0] < 0 && output[1] < 0 && to_client.size == 0) || (now >= deadline && room)) break;
-      timeout = now >= deadline ? -1 : (int)((deadline - now) / 1000) + 1;
+      if (output[0] < 0 && output[1] < 0 && to_client.size == 0) break;
+      timeout = now >= deadline ? (room ? 0 : -1) : (int)((deadline - now) / 1000) + 1;
     }
-    if (poll(polls, 6, timeout) < 0 && errno != EINTR) break;
+    int ready = poll(polls, 6, timeout);
+    if (ready < 0 && errno != EINTR) break;
+    // What was there has been read. Something that the command left behind may hold its output open, or go on with it.
+    if (deadline && room) {
+      uint64_t now = now_microseconds();
+      if ((now >= deadline && !polls[3].revents && !polls[4].revents) || now >= deadline + LONGEST_DRAIN) break;
+    }
     if (polls[0].revents) {
       struct signalfd_siginfo signal_info;
       while (read(signals, &signal_info, sizeof signal_info) == sizeof signal_info)
@@ -278,13 +232,11 @@ static noreturn void serve(int signals) {
       siginfo_t info = {0};
       if (!deadline && waitid(P_PID, (id_t)command, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == command)
         deadline = now_microseconds() + DRAIN_MILLISECONDS * 1000;
-      // Orphans of the command end here too.
-      for (pid_t other; (other = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0) > 0 && other != command;)
-        waitpid(other, NULL, WNOHANG);
+      reap_others();
     }
     if (polls[2].revents) {
       ssize_t count = write(STDOUT_FILENO, to_client.bytes, to_client.size);
-      if (count > 0) drop(&to_client, (size_t)count);
+      if (count > 0) queue_drop(&to_client, (size_t)count);
       if (count < 0 && errno != EINTR && errno != EAGAIN) abandon();
     }
     if (polls[1].revents & (POLLIN | POLLHUP | POLLERR)) {
@@ -308,20 +260,20 @@ int exec_main(void) {
   report_failure = finish_failed_by;
   int signals = signals_open();
   size_t size;
-  while ((size = whole_frame()) == 0) {
+  while ((size = frame_whole(&frames_in)) == 0) {
     char bytes[CHUNK];
     ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return 125;
-    put(&frames_in, bytes, (size_t)count);
+    queue_put(&frames_in, bytes, (size_t)count);
   }
   if (frames_in.bytes[0] != 'J') return 125;
   job_parse(&job, frames_in.bytes + 5, size - 5);
-  drop(&frames_in, size);
+  queue_drop(&frames_in, size);
   start(&job);
-  while (to_command.size < BACKLOG && (size = whole_frame()) > 0) {
+  while (to_command.size < BACKLOG && (size = frame_whole(&frames_in)) > 0) {
     handle_frame(frames_in.bytes[0], (unsigned char *)frames_in.bytes + 5, size - 5);
-    drop(&frames_in, size);
+    queue_drop(&frames_in, size);
   }
   serve(signals);
 }

@@ -1,12 +1,12 @@
 // palana-init: process 1 of every sandbox.
 //
-// A process with number 1 ignores signals that it does not handle and inherits every orphan. So the agent's program is its
-// child: signals are passed on, the dead are reaped, and the end of the program is the end of the sandbox.
+// A process with number 1 ignores signals that it does not handle and inherits every orphan. So the agent's program is
+// its child: signals are passed on, the dead are reaped, and the end of the program is the end of the sandbox.
 //
 //   palana-init -- PROGRAM ARGUMENT…
 //
-// Standard input is the life line: a pipe whose other end the sandbox's keeper holds. When it closes, nobody watches the sandbox any
-// more, and it ends at once. The program gets an empty input instead.
+// Standard input is the life line: a pipe whose other end the sandbox's keeper holds. When it closes, nobody watches
+// the sandbox any more, and it ends at once. The program gets an empty input instead.
 //
 // Exit code: the program's, or 128 plus the signal that ended it; 127: no such program; 126: it cannot be run.
 #include <errno.h>

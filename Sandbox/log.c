@@ -1,6 +1,6 @@
-// The output of a run as lines `TIME STREAM TAG TEXT` (the log format of Kubernetes' container runtimes): TAG is F for a whole line and
-// P for a part of one that was too long. Files are numbered upwards and removed from the oldest: a reader that follows only
-// ever goes to the next number.
+// The output of a run as lines `TIME STREAM TAG TEXT` (the log format of Kubernetes' container runtimes): TAG is F for
+// a whole line and P for a part of one that was too long. Files are numbered upwards and removed from the oldest: a
+// reader that follows only ever goes to the next number.
 #include "shim.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -71,9 +71,10 @@ static void emit(enum log_stream stream, bool whole) {
   time_t seconds = (time_t)(now / 1000000);
   struct tm date;
   gmtime_r(&seconds, &date);
-  out_size += (size_t)snprintf(out + out_size, HEAD + 1, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ %s %c ", date.tm_year + 1900,
-                               date.tm_mon + 1, date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec,
-                               (unsigned)(now % 1000000), stream == LOG_STDOUT ? "stdout" : "stderr", whole ? 'F' : 'P');
+  out_size += (size_t)snprintf(
+      out + out_size, HEAD + 1, "%04d-%02d-%02dT%02d:%02d:%02d.%06uZ %s %c ", date.tm_year + 1900, date.tm_mon + 1,
+      date.tm_mday, date.tm_hour, date.tm_min, date.tm_sec, (unsigned)(now % 1000000),
+      stream == LOG_STDOUT ? "stdout" : "stderr", whole ? 'F' : 'P');
   memcpy(out + out_size, lines[stream].text, lines[stream].size);
   out_size += lines[stream].size;
   out[out_size++] = '\n';

@@ -117,7 +117,9 @@ static pid_t launch(void) {
 // Moves output to the log until the sandbox's first process ends; returns its status.
 static int keep(pid_t pid, int signals) {
   struct pollfd polls[3] = {
-      {.fd = signals, .events = POLLIN}, {.fd = out_pipe[0], .events = POLLIN}, {.fd = error_pipe[0], .events = POLLIN}};
+      {.fd = signals, .events = POLLIN},
+      {.fd = out_pipe[0], .events = POLLIN},
+      {.fd = error_pipe[0], .events = POLLIN}};
   int status = 0, timeout = -1;
   bool ended = false;
   uint64_t deadline = 0;
@@ -159,7 +161,8 @@ static void write_end(int status, uint64_t started, const struct group_counters 
            "\"started\":%llu,\"time\":%llu}\n",
            (unsigned long long)job_number(&job, "run"), number ? 128 + number : WEXITSTATUS(status), number,
            (unsigned long long)counters->oom_kills, (unsigned long long)counters->cpu_nanoseconds,
-           (unsigned long long)counters->memory_peak, (unsigned long long)started, (unsigned long long)now_microseconds());
+           (unsigned long long)counters->memory_peak, (unsigned long long)started,
+           (unsigned long long)now_microseconds());
   file_replace(state, "exit", text);
 }
 

@@ -1,11 +1,11 @@
 // palana-shim: keeps one sandbox, or one command in it, apart from the daemon.
 //
-//   palana-shim run    reads a job from standard input, starts the sandbox, answers "ok PID" or "error SENTENCE" and leaves a process
-//                      behind that owns the sandbox's mounts, output and end until the sandbox is gone
+//   palana-shim run    reads a job from standard input, starts the sandbox, answers "ok" or "error SENTENCE" and leaves
+//                      a process behind that owns the sandbox's mounts, output and end until the sandbox is gone
 //   palana-shim exec   runs one command in a running sandbox; frames on standard input and output (exec.c)
 //
-// Everything that is made for a sandbox is mounted in the mount namespace of its shim only: when the shim and the sandbox are gone,
-// nothing is left to clean up on the machine, however they ended.
+// Everything that is made for a sandbox is mounted in the mount namespace of its shim only: when the shim and the
+// sandbox are gone, nothing is left to clean up on the machine, however they ended.
 #include "shim.h"
 #include <stdio.h>
 #include <string.h>

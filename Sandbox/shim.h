@@ -19,7 +19,8 @@ struct job {
   size_t count;
 };
 
-// Reads records (u32 key length, u32 value length, little-endian, key, value) until the end of `fd`, or `size` bytes of `bytes`.
+// Reads records (u32 key length, u32 value length, little-endian, key, value) until the end of `fd`, or `size` bytes of
+// `bytes`.
 void job_read(struct job *job, int fd);
 void job_parse(struct job *job, char *bytes, size_t size);
 // The value, or NULL.
@@ -50,7 +51,8 @@ int userns_open(uint32_t inside_uid, uint32_t outside_uid, uint32_t inside_gid, 
 void mounts_idmapped(const char *source, const char *target, int userns, bool writable);
 // The folder `source` at `target`, read-only.
 void mounts_bind(const char *source, const char *target);
-// The image at `lower` with a scratch layer over it, so that mount points can be made in it; names relative to `bundle`.
+// The image at `lower` with a scratch layer over it, so that mount points can be made in it; names relative to
+// `bundle`.
 void mounts_overlay(const char *bundle, uint32_t root_id);
 
 // ---- storage.c
@@ -96,6 +98,27 @@ int signals_open(void);
 bool wait_for(pid_t pid, int *status, int milliseconds);
 // Undoes what we ignore and block, in a child before exec.
 void signals_default(void);
+
+// ---- frames.c
+
+// Bytes on their way; who fills it keeps it bounded.
+struct queue {
+  char *bytes;
+  size_t size, capacity;
+};
+
+void queue_put(struct queue *queue, const void *bytes, size_t size);
+void queue_drop(struct queue *queue, size_t size);
+void frame_put(struct queue *queue, char kind, const void *bytes, size_t size);
+// The size of the first frame with its head if it is there whole, else 0. One that is too large ends the process.
+size_t frame_whole(const struct queue *queue);
+
+// ---- console.c
+
+// A socket that listens at `path`, or -1.
+int console_listen(const char *path);
+// The descriptor that comes within the time, or -1.
+int console_receive(int listener, int milliseconds);
 
 // ---- modes
 

@@ -18,8 +18,8 @@ static void pause_milliseconds(long milliseconds) {
   nanosleep(&time, NULL);
 }
 
-// The image, locked. The loop device keeps this open file for as long as it exists, and with it the lock: so two mounts of one
-// image, which would destroy it, cannot happen, not even when a shim was killed and its sandbox lives on.
+// The image, locked. The loop device keeps this open file for as long as it exists, and with it the lock: so two mounts
+// of one image, which would destroy it, cannot happen, not even when a shim was killed and its sandbox lives on.
 static int image_open(const char *image) {
   int file = open(image, O_RDWR | O_CLOEXEC);
   if (file < 0) fail("the storage %s cannot be opened: %s", image, strerror(errno));

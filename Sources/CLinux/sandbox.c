@@ -23,7 +23,8 @@ int clsandbox_pidfd_signal(int pidfd, int number) {
 int clsandbox_open_in_root(int folder, const char *path, int flags) {
   struct open_how how = {
       .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  // EAGAIN: something was renamed meanwhile, and the kernel could not be sure. A hostile tree can keep that up, so not for ever.
+  // EAGAIN: something was renamed meanwhile, and the kernel could not be sure. A hostile tree can keep that up, so not
+  // for ever.
   for (int tries = 0;; tries++) {
     int fd = (int)syscall(SYS_openat2, folder, path, &how, sizeof how);
     if (fd >= 0) return fd;

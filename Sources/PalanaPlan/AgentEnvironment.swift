@@ -18,8 +18,8 @@ package struct AgentEnvironment: Sendable {
     self.platform = platform
   }
 
-  /// What the platform sets. Nothing that an agent or a secret's name says may replace it: a secret called `HTTPS_PROXY`
-  /// would otherwise be a way around the gateway's own variables.
+  /// What the platform sets. Nothing that an agent or a secret's name says may replace it: a secret called
+  /// `HTTPS_PROXY` would otherwise be a way around the gateway's own variables.
   package var fixed: [String: String] {
     let proxy = "http://\(agent):\(Self.proxyTokenMark)@\(Self.authority(platform.gateway, platform.proxyPort))"
     let direct = "localhost,127.0.0.1,::1"

@@ -5,7 +5,9 @@ package import PalanaCore
 /// Wanting an agent to run or to stop is not here: that is written to the store and the engine observes it.
 package protocol AgentEngine: Sendable {
   /// The agent's output. Finishes at the end of the log, or never while `follow` and the agent exists.
-  func logs(of agent: AgentID, _ options: LogOptions) async throws(PalanaError) -> AsyncThrowingStream<LogLine, any Error>
+  func logs(of agent: AgentID, _ options: LogOptions) async throws(PalanaError) -> AsyncThrowingStream<
+    LogLine, any Error
+  >
 
   /// Runs a command inside the running sandbox with the same limits, user and network. Returns when the process ended.
   /// - Returns: the exit code, or 128 plus the signal.

@@ -6,7 +6,8 @@ import Yams
 
 @testable import PalanaPlan
 
-/// `NAME.in.yaml` → `NAME.plan.json` and `NAME.oci.json`, read in review. `PALANA_RECORD_GOLDEN=1` writes them anew and fails.
+/// `NAME.in.yaml` → `NAME.plan.json` and `NAME.oci.json`, read in review. `PALANA_RECORD_GOLDEN=1` writes them anew and
+/// fails.
 @Suite("plan and OCI renderer")
 struct PlanGoldenTests {
   static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "PlanGolden")
@@ -28,7 +29,8 @@ struct PlanGoldenTests {
 
     func plan() throws -> AgentPlan {
       try Planner.plan(
-        agent: agent, template: template, bindings: bindings.map { SecretBinding(metadata: $0.metadata, spec: $0.spec) },
+        agent: agent, template: template,
+        bindings: bindings.map { SecretBinding(metadata: $0.metadata, spec: $0.spec) },
         allocation: allocation,
         platform: PlatformFacts(gateway: gateway ?? .v4(0x0a4d_0001), prefix: 16, proxyPort: 3128, llm: llm))
     }
@@ -38,13 +40,15 @@ struct PlanGoldenTests {
         rootfs: "/run/palana/x/bundle/rootfs", image: image, user: user ?? .init(uid: 1000, gid: 1000),
         initFolder: "/var/lib/palana/sandbox/tools", data: "/run/palana/x/bundle/data",
         secrets: "/run/palana/x/bundle/secrets",
-        binds: image == nil ? [.init(source: "/usr", destination: "/usr")] : [], hidden: image == nil ? ["/usr/local/etc"] : [],
+        binds: image == nil ? [.init(source: "/usr", destination: "/usr")] : [],
+        hidden: image == nil ? ["/usr/local/etc"] : [],
         networkNamespace: "/run/palana/netns/n1", cgroup: "palana/demo", seccomp: "QlBG", swapAccounting: image == nil)
     }
   }
 
   static func input(_ name: String) throws -> Input {
-    try YAMLDecoder().decode(Input.self, from: String(contentsOf: folder.appending(path: "\(name).in.yaml"), encoding: .utf8))
+    try YAMLDecoder().decode(
+      Input.self, from: String(contentsOf: folder.appending(path: "\(name).in.yaml"), encoding: .utf8))
   }
 
   private static func compare(_ value: some Encodable, _ file: String) throws {
@@ -112,7 +116,9 @@ struct PlanGoldenTests {
     }
     var facts = input.facts
     facts.image = ImageConfiguration()
-    #expect { try OCIRenderer.render(plan, facts) } throws: { ($0 as? PalanaError)?.message.contains("command") == true }
+    #expect { try OCIRenderer.render(plan, facts) } throws: {
+      ($0 as? PalanaError)?.message.contains("command") == true
+    }
   }
 
   @Test("a command in a sandbox is never root, keeps the filter's switch, and cannot bend its environment")
@@ -120,7 +126,8 @@ struct PlanGoldenTests {
     let input = try Self.input("full")
     let process = try OCIRenderer.render(try input.plan(), input.facts).process
     let command = try process.command(
-      ExecRequest(command: ["id"], terminal: .init(rows: 0, columns: 1 << 20), env: ["LOG_LEVEL": "x"], workingDirectory: "/tmp"))
+      ExecRequest(
+        command: ["id"], terminal: .init(rows: 0, columns: 1 << 20), env: ["LOG_LEVEL": "x"], workingDirectory: "/tmp"))
     #expect(command.user.uid == 1000)
     #expect(command.noNewPrivileges)
     #expect(command.capabilities == OCIProcess.Capabilities())
@@ -130,7 +137,8 @@ struct PlanGoldenTests {
     #expect(command.env.contains("TERM=xterm-256color"))
     #expect(command.cwd == "/tmp")
     #expect(try process.command(ExecRequest(command: [])).args.first == "/bin/sh")
-    for bad in [ExecRequest(command: ["id"], env: ["A=B": "x"]), ExecRequest(command: ["id"], workingDirectory: "tmp")] {
+    for bad in [ExecRequest(command: ["id"], env: ["A=B": "x"]), ExecRequest(command: ["id"], workingDirectory: "tmp")]
+    {
       #expect(throws: PalanaError.self) { try process.command(bad) }
     }
   }

@@ -31,12 +31,13 @@ int clsandbox_poll_add(int poll, int descriptor);
 int clsandbox_poll_remove(int poll, int descriptor);
 int clsandbox_poll_wait(int poll, int *ready, int capacity);
 
-/// An inotify descriptor (non-blocking); and a watch on a folder for files that appear, move, or are written, or its own end.
-/// Negative errno on failure.
+/// An inotify descriptor (non-blocking); and a watch on a folder for files that appear, move, or are written, or its
+/// own end. Negative errno on failure.
 int clsandbox_watch_open(void);
 int clsandbox_watch_add(int inotify, const char *folder);
 
-/// Tries to take the file's lock without waiting: 1: taken (and released again at once), 0: somebody holds it; negative errno.
+/// Tries to take the file's lock without waiting: 1: taken (and released again at once), 0: somebody holds it; negative
+/// errno.
 int clsandbox_lock_is_free(const char *path);
 
 #endif

@@ -2,10 +2,11 @@ import CLinux
 import Glibc
 import PalanaCore
 
-/// The lasting storage of an agent: an ext4 file system in a sparse file, so that its size is a limit that the kernel keeps.
+/// The lasting storage of an agent: an ext4 file system in a sparse file, so that its size is a limit that the kernel
+/// keeps.
 ///
-/// On the disk everything in it belongs to 1000; the shim maps that to the agent's user. It grows when more is asked for; it
-/// never shrinks, because that would be a way to lose data.
+/// On the disk everything in it belongs to 1000; the shim maps that to the agent's user. It grows when more is asked
+/// for; it never shrinks, because that would be a way to lose data.
 enum AgentStorage {
   /// Less is not enough for the file system's own needs.
   static let smallest: Int64 = 32 << 20

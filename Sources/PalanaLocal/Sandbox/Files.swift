@@ -36,7 +36,8 @@ enum Files {
     }
   }
 
-  /// The contents; nil: there is no such file, or it cannot be read. Also for files of `/proc` and `/sys`, whose size is not known before.
+  /// The contents; nil: there is no such file, or it cannot be read. Also for files of `/proc` and `/sys`, whose size
+  /// is not known before.
   static func read(_ path: String) -> [UInt8]? {
     let file = open(path, O_RDONLY)
     guard file.number >= 0 else { return nil }

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Passes elements from one task to another, one at a time: who gives waits until the other has taken. So nothing piles up.
+/// Passes elements from one task to another, one at a time: who gives waits until the other has taken. So nothing piles
+/// up.
 final class HandOver<Element: Sendable>: Sendable {
   private struct State {
     var element: Element?
@@ -29,7 +30,8 @@ final class HandOver<Element: Sendable>: Sendable {
 
   /// No more will be given; or nobody will take. What was given before and not taken is gone.
   func finish(_ end: Result<Void, any Error> = .success(())) {
-    let (giver, taker) = state.withLock { state -> (CheckedContinuation<Bool, Never>?, CheckedContinuation<Void, Never>?) in
+    let (giver, taker) = state.withLock {
+      state -> (CheckedContinuation<Bool, Never>?, CheckedContinuation<Void, Never>?) in
       guard state.end == nil else { return (nil, nil) }
       state.end = end
       defer { (state.giver, state.taker) = (nil, nil) }
@@ -42,7 +44,8 @@ final class HandOver<Element: Sendable>: Sendable {
   /// The next element; nil after the end. One taker at a time.
   func take() async throws -> Element? {
     while true {
-      let (element, giver, end) = state.withLock { state -> (Element?, CheckedContinuation<Bool, Never>?, Result<Void, any Error>?) in
+      let (element, giver, end) = state.withLock {
+        state -> (Element?, CheckedContinuation<Bool, Never>?, Result<Void, any Error>?) in
         defer { if state.element != nil { (state.element, state.giver) = (nil, nil) } }
         return (state.element, state.giver, state.end)
       }

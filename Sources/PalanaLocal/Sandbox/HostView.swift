@@ -4,10 +4,11 @@ import Glibc
 import PalanaCore
 import PalanaPlan
 
-/// The root of agents that run on the machine's own programs: a folder with a made-up `/etc` and room for what is mounted in it.
+/// The root of agents that run on the machine's own programs: a folder with a made-up `/etc` and room for what is
+/// mounted in it.
 ///
-/// `/usr` comes in as a read-only bind. Of the machine's `/etc` only what programs need and anybody may read is copied; nothing of
-/// `/root`, `/home`, `/var`, `/opt`, of keys or of password files is in it.
+/// `/usr` comes in as a read-only bind. Of the machine's `/etc` only what programs need and anybody may read is copied;
+/// nothing of `/root`, `/home`, `/var`, `/opt`, of keys or of password files is in it.
 struct HostView: Sendable {
   /// The prepared folder.
   let root: String

@@ -21,7 +21,8 @@ struct Machine: Sendable {
   /// Blocking.
   /// - Throws: `failed` with what the machine lacks and how to install it.
   init(_ configuration: SandboxConfiguration, _ paths: SandboxPaths) throws(PalanaError) {
-    // Programs that end before they have read all that they were given are ordinary; the default answer to that is death.
+    // Programs that end before they have read all that they were given are ordinary; the default answer to that is
+    // death.
     signal(SIGPIPE, SIG_IGN)
     crun = try Program.find("crun", package: "crun")
     _ = try Program.find("mkfs.ext4", package: "e2fsprogs")
@@ -29,7 +30,8 @@ struct Machine: Sendable {
     let initProgram = configuration.programs + "/palana-init"
     guard Files.isExecutable(shim), Files.isExecutable(initProgram), let initBytes = Files.read(initProgram) else {
       throw PalanaError(
-        .failed, "palana-init and palana-shim are not in \(configuration.programs)", hint: "build them with scripts/build")
+        .failed, "palana-init and palana-shim are not in \(configuration.programs)",
+        hint: "build them with scripts/build")
     }
     seccomp = try SeccompProgram.base64()
     for folder in [paths.runtimeDirectory, paths.bundle] { try Files.makeFolder(folder, mode: 0o711) }
@@ -62,7 +64,8 @@ struct Machine: Sendable {
       var status = stat()
       guard unsafe stat(folder, &status) == 0, status.st_mode & 0o001 != 0 else {
         throw PalanaError(
-          .failed, "\(folder) is closed to others, so sandboxes cannot start", hint: "open it for passing through: chmod o+x \(folder)")
+          .failed, "\(folder) is closed to others, so sandboxes cannot start",
+          hint: "open it for passing through: chmod o+x \(folder)")
       }
     }
   }
@@ -77,7 +80,9 @@ struct Machine: Sendable {
   private static func staticBusybox() -> [UInt8]? {
     for path in ["/usr/bin/busybox", "/bin/busybox"] {
       // An ELF file without an interpreter: no program header of type 3.
-      guard let bytes = Files.read(path), bytes.count > 64, Array(bytes[0..<5]) == [0x7f, 0x45, 0x4c, 0x46, 2] else { continue }
+      guard let bytes = Files.read(path), bytes.count > 64, Array(bytes[0..<5]) == [0x7f, 0x45, 0x4c, 0x46, 2] else {
+        continue
+      }
       func little(_ offset: Int, _ size: Int) -> Int {
         guard offset + size <= bytes.count else { return 0 }
         return (0..<size).reduce(0) { $0 | Int(bytes[offset + $1]) << (8 * $1) }

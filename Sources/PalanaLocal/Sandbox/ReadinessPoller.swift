@@ -5,8 +5,8 @@ import Synchronization
 
 /// Tells when kernel descriptors that no event loop reads (processes, watched folders) become ready.
 ///
-/// One thread for the whole process, for as long as it lives: a wait for the end of a process has no other home, since a pool's
-/// thread may not block and an event loop cannot read such a descriptor.
+/// One thread for the whole process, for as long as it lives: a wait for the end of a process has no other home, since
+/// a pool's thread may not block and an event loop cannot read such a descriptor.
 final class ReadinessPoller: Sendable {
   /// Called on the poller's thread: it must be short.
   typealias Handler = @Sendable () -> Void
@@ -37,7 +37,8 @@ final class ReadinessPoller: Sendable {
     }
   }
 
-  /// Calls `handler` at each edge of readiness until ``remove(_:)``; at once if it is ready. The descriptor stays the caller's.
+  /// Calls `handler` at each edge of readiness until ``remove(_:)``; at once if it is ready. The descriptor stays the
+  /// caller's.
   func add(_ descriptor: Int32, _ handler: @escaping Handler) throws(PalanaError) {
     handlers.withLock { $0[descriptor] = handler }
     let result = clsandbox_poll_add(poll, descriptor)

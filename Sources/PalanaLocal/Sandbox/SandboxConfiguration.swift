@@ -1,9 +1,11 @@
 /// Where the sandboxes of one installation live and which programs make them.
 package struct SandboxConfiguration: Hashable, Sendable {
-  /// The installation's folder; `HOME/agents`, `HOME/data`, `HOME/images` and `HOME/sandbox` below it belong to the runtime.
+  /// The installation's folder; `HOME/agents`, `HOME/data`, `HOME/images` and `HOME/sandbox` below it belong to the
+  /// runtime.
   package var home: String
-  /// What must not outlive a boot: crun's state, and the place where shims mount. A folder on a tmpfs, for example `/run/palana/NAME`.
-  /// Anybody must be able to pass through the folders above it (mode 0711 is enough), or the sandboxes' own roots cannot.
+  /// What must not outlive a boot: crun's state, and the place where shims mount. A folder on a tmpfs, for example
+  /// `/run/palana/NAME`. Anybody must be able to pass through the folders above it (mode 0711 is enough), or the
+  /// sandboxes' own roots cannot.
   package var runtimeDirectory: String
   /// Folder that holds `palana-init` and `palana-shim`.
   package var programs: String

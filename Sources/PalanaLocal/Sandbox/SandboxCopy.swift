@@ -4,8 +4,8 @@ import PalanaPlan
 extension SandboxRuntime {
   /// Writes a tar stream below `directory` (absolute, inside the sandbox), as the agent's user.
   ///
-  /// `tar` runs inside the sandbox, never on the machine: a link that a hostile agent has planted leads to where the agent could write
-  /// itself, and nowhere else.
+  /// `tar` runs inside the sandbox, never on the machine: a link that a hostile agent has planted leads to where the
+  /// agent could write itself, and nowhere else.
   /// - Throws: `invalid` for a relative folder, `failed` with what `tar` said.
   package func copyIn(
     to agent: AgentID, directory: String, tar: AsyncThrowingStream<[UInt8], any Error>
@@ -18,11 +18,13 @@ extension SandboxRuntime {
       input: tar.map { ExecInput.bytes($0) }
     ) { await complaints.take($0) }
     guard code == 0 else {
-      throw PalanaError(.failed, "copying to \(directory) failed: \(await complaints.text(or: "tar ended with \(code)"))")
+      throw PalanaError(
+        .failed, "copying to \(directory) failed: \(await complaints.text(or: "tar ended with \(code)"))")
     }
   }
 
-  /// Reads `path` (absolute, inside the sandbox) as a tar stream, with `tar` inside the sandbox. Links are in it as links.
+  /// Reads `path` (absolute, inside the sandbox) as a tar stream, with `tar` inside the sandbox. Links are in it as
+  /// links.
   /// - Throws: `invalid` for a path that is not one; the stream throws `failed` with what `tar` said.
   package func copyOut(
     from agent: AgentID, path: String
@@ -74,7 +76,8 @@ extension SandboxRuntime {
       if code != 127, code != 126 { return program }
     }
     throw PalanaError(
-      .failed, "there is no ‘tar’ in the sandbox", hint: "add it to the image, or install busybox-static on this machine")
+      .failed, "there is no ‘tar’ in the sandbox",
+      hint: "add it to the image, or install busybox-static on this machine")
   }
 
   /// The exit code of a command without input whose output nobody wants.
@@ -84,7 +87,8 @@ extension SandboxRuntime {
     return try await exec(in: agent, ExecRequest(command: command, workingDirectory: "/"), input: noInput) { _ in }
   }
 
-  /// Without a slash at the end and without `.` and `..`, which would not mean what they seem to once links are followed.
+  /// Without a slash at the end and without `.` and `..`, which would not mean what they seem to once links are
+  /// followed.
   private static func absolute(_ path: String) throws(PalanaError) -> String {
     let parts = path.split(separator: "/", omittingEmptySubsequences: true)
     guard path.hasPrefix("/"), !path.utf8.contains(0), !parts.contains(where: { $0 == "." || $0 == ".." }) else {

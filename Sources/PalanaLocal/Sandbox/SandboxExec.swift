@@ -8,9 +8,10 @@ import SystemPackage
 extension SandboxRuntime {
   /// Runs a command inside the running sandbox with the same limits, user, filter and network; returns when it ended.
   ///
-  /// The end of `input` is the end of the command's input. Whoever asked is gone when the task is cancelled or `output` throws: then the
-  /// command is killed. A slow `output` slows the command down.
-  /// - Returns: the exit code, or 128 plus the signal; 127 and 126 as in a shell when the program is missing or cannot be run.
+  /// The end of `input` is the end of the command's input. Whoever asked is gone when the task is cancelled or `output`
+  /// throws: then the command is killed. A slow `output` slows the command down.
+  /// - Returns: the exit code, or 128 plus the signal; 127 and 126 as in a shell when the program is missing or cannot
+  ///   be run.
   /// - Throws: `notFound` when the sandbox does not run, `failed` when the command cannot be started.
   package func exec(
     in agent: AgentID, _ request: ExecRequest, input: AsyncStream<ExecInput>,

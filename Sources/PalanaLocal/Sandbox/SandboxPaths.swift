@@ -21,7 +21,8 @@ struct SandboxPaths: Sendable {
   /// crun's state of running sandboxes.
   var crunRoot: String { runtimeDirectory + "/crun" }
 
-  /// An empty folder; each shim mounts its sandbox's root, specification, secrets and files there, in its own mount namespace.
+  /// An empty folder; each shim mounts its sandbox's root, specification, secrets and files there, in its own mount
+  /// namespace.
   var bundle: String { runtimeDirectory + "/bundle" }
 
   func agent(_ id: AgentID) -> String { "\(agents)/\(id)" }

@@ -25,7 +25,10 @@ struct SandboxRecipe: Sendable {
       ("hosts", "/etc/hosts", Array("127.0.0.1 localhost\n::1 localhost\n\(plan.network.address) \(plan.name)\n".utf8)),
       ("hostname", "/etc/hostname", Array("\(plan.name)\n".utf8)),
       // Names are resolved by the gateway. Without a server a lookup fails at once instead of after seconds.
-      ("resolv.conf", "/etc/resolv.conf", Array("# names are resolved by the gateway\noptions timeout:1 attempts:1\n".utf8)),
+      (
+        "resolv.conf", "/etc/resolv.conf",
+        Array("# names are resolved by the gateway\noptions timeout:1 attempts:1\n".utf8)
+      ),
     ]
     if let passwd = who?.passwd { files.append(("passwd", "/etc/passwd", passwd)) }
     let facts = OCIFacts(
@@ -72,7 +75,8 @@ struct SandboxRecipe: Sendable {
     }
   }
 
-  /// The installation's CA where programs look for roots: in the usual place, and wherever the image has another bundle.
+  /// The installation's CA where programs look for roots: in the usual place, and wherever the image has another
+  /// bundle.
   private func certificates() -> [OCIFacts.Bind] {
     var binds = [
       OCIFacts.Bind(source: machine.caBundle, destination: request.platform.caBundle),
@@ -97,7 +101,8 @@ struct SandboxRecipe: Sendable {
         return HostView.hasProgram(candidate)
       }
       guard found else {
-        throw PalanaError(.failed, "agent ‘\(plan.name)’ needs the program ‘\(required.name)’, which is not there", hint: required.hint)
+        throw PalanaError(
+          .failed, "agent ‘\(plan.name)’ needs the program ‘\(required.name)’, which is not there", hint: required.hint)
       }
     }
   }
@@ -113,7 +118,8 @@ enum SecretFiles {
       && parts.allSatisfy { part in
         !part.isEmpty && part.utf8.count <= 128 && part.first != "."
           && part.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || [45, 46, 95].contains(byte)
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+              || [45, 46, 95].contains(byte)
           }
       }
     guard good else { throw PalanaError(.invalid, "‘\(name.prefix(80))’ is not the name of a secret's file") }

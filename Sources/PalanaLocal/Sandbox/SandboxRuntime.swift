@@ -2,10 +2,12 @@ package import Logging
 package import PalanaCore
 import Synchronization
 
-/// Makes, keeps, observes and removes sandboxes on this machine: a mechanism without policy. It restarts nothing by itself.
+/// Makes, keeps, observes and removes sandboxes on this machine: a mechanism without policy. It restarts nothing by
+/// itself.
 ///
-/// Sandboxes live apart from the process that uses this class: each has a small shim that keeps its mounts, writes its log and its
-/// end. All mounts of a sandbox are in its shim's mount namespace, so nothing of it is left on the machine when it is gone.
+/// Sandboxes live apart from the process that uses this class: each has a small shim that keeps its mounts, writes its
+/// log and its end. All mounts of a sandbox are in its shim's mount namespace, so nothing of it is left on the machine
+/// when it is gone.
 package final class SandboxRuntime: Sendable {
   package let configuration: SandboxConfiguration
   /// Unpacked images.
@@ -24,8 +26,8 @@ package final class SandboxRuntime: Sendable {
     images = ImageStore(folder: paths.images)
   }
 
-  /// Checks the machine, compiles the system call filter, builds the view of the machine's `/usr`, finds what runs already.
-  /// Call it once, before anything else.
+  /// Checks the machine, compiles the system call filter, builds the view of the machine's `/usr`, finds what runs
+  /// already. Call it once, before anything else.
   /// - Throws: ``PalanaError`` with code `failed` that names what the machine lacks.
   package func prepare() async throws(PalanaError) {
     let configuration = configuration
@@ -37,7 +39,9 @@ package final class SandboxRuntime: Sendable {
 
   /// - Throws: `failed` before ``prepare()`` has succeeded.
   func machine() throws(PalanaError) -> Machine {
-    guard let machine = prepared.withLock({ $0 }) else { throw PalanaError(.failed, "the sandbox runtime is not prepared") }
+    guard let machine = prepared.withLock({ $0 }) else {
+      throw PalanaError(.failed, "the sandbox runtime is not prepared")
+    }
     return machine
   }
 
@@ -74,8 +78,8 @@ package final class SandboxRuntime: Sendable {
     }
   }
 
-  /// Ends of runs as they happen, for each call its own stream. It keeps the newest 1,024 that a slow reader has not taken: use it as a
-  /// hint and ``list()`` as the truth.
+  /// Ends of runs as they happen, for each call its own stream. It keeps the newest 1,024 that a slow reader has not
+  /// taken: use it as a hint and ``list()`` as the truth.
   package func exits() -> AsyncStream<SandboxExit> { table.ends() }
 
   // MARK: - Following the shims
@@ -106,8 +110,8 @@ package final class SandboxRuntime: Sendable {
     }
   }
 
-  /// The shim is gone: what it wrote is how the run ended. If it wrote nothing it was killed, and what it kept goes the same way: a sandbox
-  /// without its keeper has nobody to write down what it does.
+  /// The shim is gone: what it wrote is how the run ended. If it wrote nothing it was killed, and what it kept goes the
+  /// same way: a sandbox without its keeper has nobody to write down what it does.
   private func conclude(_ id: AgentID, _ started: StatusFiles.Started, process: ProcessHandle?) {
     let folder = paths.agent(id)
     if let ended = StatusFiles.ended(folder), ended.run == started.run {
@@ -121,7 +125,8 @@ package final class SandboxRuntime: Sendable {
 
   // MARK: - After a restart
 
-  /// Finds what earlier daemons started: what still runs is watched again, what ended meanwhile is known by how it ended.
+  /// Finds what earlier daemons started: what still runs is watched again, what ended meanwhile is known by how it
+  /// ended.
   private func recover(_ machine: Machine) async throws(PalanaError) {
     for name in Files.names(in: paths.agents) {
       guard let id = AgentID(parsing: name) else { continue }

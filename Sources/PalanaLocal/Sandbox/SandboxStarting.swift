@@ -6,7 +6,8 @@ import PalanaPlan
 extension SandboxRuntime {
   /// Starts a sandbox and returns when its first process runs.
   /// - Parameter progress: what is being done when it takes long (an image being fetched), one sentence each.
-  /// - Throws: `conflict`: it runs already; `invalid`, `notFound`, `unreachable`: the image; `failed`: the rest, with the reason.
+  /// - Throws: `conflict`: it runs already; `invalid`, `notFound`, `unreachable`: the image; `failed`: the rest, with
+  ///   the reason.
   package func start(
     _ request: SandboxStart, progress: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws(PalanaError) -> RunningSandbox {
@@ -63,7 +64,8 @@ extension SandboxRuntime {
   }
 
   private func launch(_ job: ShimJob, _ machine: Machine) async throws(PalanaError) {
-    // A task of its own, awaited: a caller that gives up in the middle must not leave a sandbox that nobody has in a table.
+    // A task of its own, awaited: a caller that gives up in the middle must not leave a sandbox that nobody has in a
+    // table.
     let result = await Task { () async -> Result<Program.Output, PalanaError> in
       do throws(PalanaError) {
         return .success(try await Program.run(machine.shim, ["run"], input: job.bytes))
@@ -72,16 +74,19 @@ extension SandboxRuntime {
     let output = try result.get()
     let answer = String(decoding: output.out, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
     guard output.succeeded, answer == "ok" else {
-      let sentence = answer.hasPrefix("error ") ? String(answer.dropFirst(6)) : "the shim gave no answer \(output.error)"
+      let sentence =
+        answer.hasPrefix("error ") ? String(answer.dropFirst(6)) : "the shim gave no answer \(output.error)"
       throw sentence.hasPrefix("conflict: ")
-        ? PalanaError(.conflict, String(sentence.dropFirst(10))) : PalanaError(.failed, "the sandbox did not start: \(sentence)")
+        ? PalanaError(.conflict, String(sentence.dropFirst(10)))
+        : PalanaError(.failed, "the sandbox did not start: \(sentence)")
     }
   }
 
   /// Whether a process holds the lock of a state folder. Without one there is nobody.
   func lockIsHeld(_ path: String) -> Bool { unsafe clsandbox_lock_is_free(path) == 0 }
 
-  /// Removes the folder and logs of a sandbox that does not run; with `purge` also its `/data`. Nothing there is no error.
+  /// Removes the folder and logs of a sandbox that does not run; with `purge` also its `/data`. Nothing there is no
+  /// error.
   /// - Throws: `conflict` when it runs.
   package func remove(_ id: AgentID, purge: Bool) async throws(PalanaError) {
     let machine = try machine()

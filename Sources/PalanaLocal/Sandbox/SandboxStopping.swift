@@ -24,7 +24,8 @@ extension SandboxRuntime {
     thaw(id)
     if let exit = await exit(of: id, within: Self.cleanUp) { return exit }
     if case .exited(let exit) = table.state(of: id) { return exit }
-    throw PalanaError(.failed, "the sandbox of \(id) was killed and is still there", hint: "see the machine's kernel log")
+    throw PalanaError(
+      .failed, "the sandbox of \(id) was killed and is still there", hint: "see the machine's kernel log")
   }
 
   /// KILL for many at once; returns when no process of them is left. Cleaning up goes on after that.
@@ -58,8 +59,8 @@ extension SandboxRuntime {
 }
 
 extension ProcessHandle {
-  /// Whether the process has ended, at the latest after `duration`. For process 1 of a sandbox: and every other in it, since the kernel
-  /// lets it end only after them.
+  /// Whether the process has ended, at the latest after `duration`. For process 1 of a sandbox: and every other in it,
+  /// since the kernel lets it end only after them.
   func ends(within duration: Duration, _ poller: ReadinessPoller) async -> Bool {
     // A descriptor of its own: the poller knows each number once.
     let copy = OwnedDescriptor(fcntl(descriptor.number, F_DUPFD_CLOEXEC, 3))

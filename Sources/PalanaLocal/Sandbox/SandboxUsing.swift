@@ -28,7 +28,8 @@ extension SandboxRuntime {
     }
   }
 
-  /// Replaces the agent-readable secrets of a running sandbox: each file changes at once as a whole, those that are not in `files` go.
+  /// Replaces the agent-readable secrets of a running sandbox: each file changes at once as a whole, those that are not
+  /// in `files` go.
   /// - Throws: `notFound` when it does not run, `invalid` for a bad name.
   package func updateSecrets(
     of id: AgentID, files: [String: Redacted<[UInt8]>]

@@ -77,8 +77,8 @@ enum SeccompCalls {
     Rule(name: "clone", arguments: [Self.masked(0, 0x7e02_0000, 0)])
   ]
 
-  /// Unix sockets, TCP, UDP and ping over IP, and the routing part of netlink. The kernel reads 32 bits of each argument: so
-  /// do the comparisons, or garbage in the upper half would make the difference.
+  /// Unix sockets, TCP, UDP and ping over IP, and the routing part of netlink. The kernel reads 32 bits of each
+  /// argument: so do the comparisons, or garbage in the upper half would make the difference.
   private static let socketRules: [Rule] =
     [
       Rule(name: "socket", arguments: [masked(0, low, 1)]),
@@ -88,14 +88,16 @@ enum SeccompCalls {
     + [2, 10].flatMap { family in
       [(1, [0, 6]), (2, [0, 1, 17, 58])].flatMap { type, protocols in
         protocols.map { number in
-          Rule(name: "socket", arguments: [masked(0, low, family), masked(1, 0xf, UInt64(type)), masked(2, low, UInt64(number))])
+          Rule(
+            name: "socket",
+            arguments: [masked(0, low, family), masked(1, 0xf, UInt64(type)), masked(2, low, UInt64(number))])
         }
       }
     }
 
-  /// Every ioctl but TIOCSTI (0x5412) and TIOCLINUX (0x541c), which push input into a terminal and so reach whoever sits at it.
-  /// A rule can only say what is allowed, and must not look at the upper half of the argument (the kernel does not): so either one of
-  /// the upper bits differs from 0x541x, or it is 0x541x with another last digit.
+  /// Every ioctl but TIOCSTI (0x5412) and TIOCLINUX (0x541c), which push input into a terminal and so reach whoever
+  /// sits at it. A rule can only say what is allowed, and must not look at the upper half of the argument (the kernel
+  /// does not): so either one of the upper bits differs from 0x541x, or it is 0x541x with another last digit.
   private static let terminal: [Rule] =
     (4..<32).map { bit in
       Rule(name: "ioctl", arguments: [masked(1, 1 << bit, ~0x5410 & (1 << bit))])
@@ -104,7 +106,8 @@ enum SeccompCalls {
       Rule(name: "ioctl", arguments: [masked(1, low, 0x5410 | digit)])
     }
 
-  /// The execution domains of Linux, and reading it; not the ones that weaken address randomisation for a setuid program.
+  /// The execution domains of Linux, and reading it; not the ones that weaken address randomisation for a setuid
+  /// program.
   private static let personality = [0, 0x8, 0x20000, 0x20008, 0xffff_ffff].map {
     Rule(name: "personality", arguments: [masked(0, low, $0)])
   }

@@ -7,9 +7,11 @@ import PalanaCore
 enum SeccompProgram {
   /// The compiled program as crun's annotation wants it: base64 of the classic BPF instructions.
   static func base64() throws(PalanaError) -> String {
-    // Not listed: ENOSYS, so that C libraries fall back to an older call instead of giving up. Another architecture's calls
-    // (32-bit on 64-bit) would be numbers that the list does not mean: such a program dies.
-    guard let filter = unsafe seccomp_init(errno(ENOSYS)) else { throw PalanaError(.failed, "libseccomp has no memory") }
+    // Not listed: ENOSYS, so that C libraries fall back to an older call instead of giving up. Another architecture's
+    // calls (32-bit on 64-bit) would be numbers that the list does not mean: such a program dies.
+    guard let filter = unsafe seccomp_init(errno(ENOSYS)) else {
+      throw PalanaError(.failed, "libseccomp has no memory")
+    }
     defer { unsafe seccomp_release(filter) }
     try unsafe check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, 0x8000_0000), "bad architecture")
     // A binary tree instead of a list: every call of an agent pays for the comparisons.

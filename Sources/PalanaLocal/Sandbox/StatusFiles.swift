@@ -57,7 +57,8 @@ extension SandboxExit {
     if ended.lost == true {
       reason = .lost
     } else if ended.oomKills > 0, ended.signal == 0, passedOn == SIGKILL {
-      // The kernel kills the agent's program; the init that reports it lives. A KILL from outside kills the init itself.
+      // The kernel kills the agent's program; the init that reports it lives. A KILL from outside kills the init
+      // itself.
       reason = .oomKilled
     } else if signal != nil {
       reason = .signaled
@@ -79,7 +80,8 @@ final class ProcessHandle: Sendable {
   /// Nil: it has ended, whoever has its number now.
   init?(pid: Int32, start: UInt64) {
     let descriptor = OwnedDescriptor(clsandbox_pidfd_open(pid))
-    // In this order: with the descriptor open, the number cannot pass to another process between the comparison and its use.
+    // In this order: with the descriptor open, the number cannot pass to another process between the comparison and its
+    // use.
     guard descriptor.number >= 0, Self.startTime(of: pid) == start else { return nil }
     self.pid = pid
     self.descriptor = descriptor
@@ -90,7 +92,9 @@ final class ProcessHandle: Sendable {
   func signal(_ number: Int32) -> Bool { clsandbox_pidfd_signal(descriptor.number, number) == 0 }
 
   private static func startTime(of pid: Int32) -> UInt64? {
-    guard let bytes = Files.read("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+    guard let bytes = Files.read("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")")) else {
+      return nil
+    }
     // Field 22; the first after the name is field 3.
     let fields = bytes[bytes.index(after: end)...].split(separator: UInt8(ascii: " "))
     return fields.count > 19 ? UInt64(String(decoding: fields[19], as: UTF8.self)) : nil

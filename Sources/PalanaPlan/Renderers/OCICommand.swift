@@ -3,14 +3,17 @@ package import PalanaCore
 extension OCIProcess {
   /// This process's user, limits, filter and environment for another command in the same sandbox.
   ///
-  /// Whatever is asked for, a command is never user 0 and never gains privileges: crun's own default for commands is both.
-  /// - Throws: ``PalanaError`` with code `invalid` for a name that is not one of an environment variable or a relative folder.
+  /// Whatever is asked for, a command is never user 0 and never gains privileges: crun's own default for commands is
+  /// both.
+  /// - Throws: ``PalanaError`` with code `invalid` for a name that is not one of an environment variable or a relative
+  ///   folder.
   package func command(_ request: ExecRequest) throws(PalanaError) -> OCIProcess {
     var process = self
     // The shell of the sandbox, with bash where there is one: /bin/sh always knows how to look.
     process.args =
       request.command.isEmpty
-      ? ["/bin/sh", "-c", "if command -v bash >/dev/null 2>&1; then exec bash -i; else exec sh -i; fi"] : request.command
+      ? ["/bin/sh", "-c", "if command -v bash >/dev/null 2>&1; then exec bash -i; else exec sh -i; fi"]
+      : request.command
     process.terminal = request.terminal != nil
     process.consoleSize = request.terminal.map {
       ConsoleSize(height: min(max($0.rows, 1), 65_535), width: min(max($0.columns, 1), 65_535))

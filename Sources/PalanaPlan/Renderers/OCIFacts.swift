@@ -1,5 +1,5 @@
-/// What the OCI renderer must know of the machine: where the pieces of the sandbox stand. All paths are absolute host paths
-/// as the sandbox's shim sees them, unless said otherwise.
+/// What the OCI renderer must know of the machine: where the pieces of the sandbox stand. All paths are absolute host
+/// paths as the sandbox's shim sees them, unless said otherwise.
 package struct OCIFacts: Codable, Hashable, Sendable {
   /// One file or folder of the machine that appears in the sandbox, read-only.
   package struct Bind: Codable, Hashable, Sendable {

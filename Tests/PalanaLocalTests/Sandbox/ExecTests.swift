@@ -25,7 +25,8 @@ extension SandboxSuites {
         #expect(result.error == "err\n")
         #expect(
           result.out
-            == "hello\n1000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\nhttp://demo:t0ken@10.77.0.1:3128 y\n")
+            == "hello\n1000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\nhttp://demo:t0ken@10.77.0.1:3128 y\n"
+        )
       }
     }
 
@@ -35,14 +36,16 @@ extension SandboxSuites {
         let plan = try fixture.plan(["/bin/sleep", "600"])
         try await fixture.start(plan)
         let size = ExecRequest.TerminalSize(rows: 33, columns: 101)
-        let first = try await fixture.exec(plan.id, ["/bin/sh", "-c", "tty; stty size; echo $TERM"], terminal: size, input: [])
+        let first = try await fixture.exec(
+          plan.id, ["/bin/sh", "-c", "tty; stty size; echo $TERM"], terminal: size, input: [])
         #expect(first.out == "/dev/pts/0\r\n33 101\r\nxterm-256color\r\n")
         let (input, feed) = AsyncStream.makeStream(of: ExecInput.self)
         let out = Mutex("")
         let code = try await fixture.runtime.exec(
           in: plan.id,
           ExecRequest(
-            command: ["/bin/sh", "-c", "trap 'stty size; exit 9' INT; echo up; while :; do sleep 0.02; done"], terminal: size),
+            command: ["/bin/sh", "-c", "trap 'stty size; exit 9' INT; echo up; while :; do sleep 0.02; done"],
+            terminal: size),
           input: input
         ) { output in
           guard case .stdout(let bytes) = output else { return }
@@ -97,7 +100,8 @@ extension SandboxSuites {
           }
           return size > 0 ? .bytes([UInt8](repeating: 65, count: size)) : nil
         })
-        let code = try await fixture.runtime.exec(in: plan.id, ExecRequest(command: ["/bin/cat"]), input: input) { output in
+        let code = try await fixture.runtime.exec(in: plan.id, ExecRequest(command: ["/bin/cat"]), input: input) {
+          output in
           if case .stdout(let bytes) = output { count.withLock { $0 += bytes.count } }
           await Task.yield()
         }
@@ -172,7 +176,9 @@ extension SandboxSuites {
         let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         try Files.write(bytes, to: folder + "/deep/file", mode: 0o640)
         let archive = try await Self.tar(folder)
-        let pieces = stride(from: 0, to: archive.count, by: 10_000).map { Array(archive[$0..<min($0 + 10_000, archive.count)]) }
+        let pieces = stride(from: 0, to: archive.count, by: 10_000).map {
+          Array(archive[$0..<min($0 + 10_000, archive.count)])
+        }
         let (stream, feed) = AsyncThrowingStream.makeStream(of: [UInt8].self, throwing: (any Error).self)
         for piece in pieces { feed.yield(piece) }
         feed.finish()
@@ -197,7 +203,11 @@ extension SandboxSuites {
         try Files.makeFolder(target, mode: 0o777)
         try Files.write(Array("machine".utf8), to: target + "/secret", mode: 0o666)
         _ = try await fixture.exec(
-          plan.id, ["/bin/sh", "-c", "ln -s \(target) /data/way; ln -s /etc/shadow /data/shadow; ln -s \(target)/secret /data/file"])
+          plan.id,
+          [
+            "/bin/sh", "-c",
+            "ln -s \(target) /data/way; ln -s /etc/shadow /data/shadow; ln -s \(target)/secret /data/file",
+          ])
         // In: the link's target does not exist in there.
         let source = fixture.home + "/source"
         try Files.makeFolder(source)

@@ -36,8 +36,10 @@ extension SandboxSuites {
           #expect(
             text.split(separator: "\n").sorted()
               == [
-                "uid=777(web) gid=778(staff)", "/srv", "image", "open", "mine", "cat: can't open '/etc/closed': Permission denied",
-                "touch: /x: Read-only file system", "touch: /etc/y: Read-only file system", "777:778", "0:0 600", "test CA", "demo",
+                "uid=777(web) gid=778(staff)", "/srv", "image", "open", "mine",
+                "cat: can't open '/etc/closed': Permission denied",
+                "touch: /x: Read-only file system", "touch: /etc/y: Read-only file system", "777:778", "0:0 600",
+                "test CA", "demo",
               ].sorted().map { Substring($0) }, "\(text)")
         }
       }
@@ -46,7 +48,8 @@ extension SandboxSuites {
     @Test("an image that wants root gets an ordinary user with a name, and a written command wins")
     func rootless() async throws {
       try await SandboxFixture.run { fixture in
-        let layout = try await ImageFixture.make(in: fixture.home, ["--config.cmd", "/bin/false", "--config.user", "root"])
+        let layout = try await ImageFixture.make(
+          in: fixture.home, ["--config.cmd", "/bin/false", "--config.user", "root"])
         let (text, exit) = try await fixture.finish(
           try fixture.plan(["/bin/id"], image: "oci:\(layout):test"))
         #expect(exit.code == 0)
@@ -72,13 +75,15 @@ extension SandboxSuites {
         }
         // Another user, by number: whether it starts or not, nothing of it appears on the machine.
         let numbered = try await ImageFixture.make(
-          in: fixture.home, script: "rm -rf etc; ln -s \(victim) etc; ln -s \(victim) data", ["--config.cmd", "/bin/id", "--config.user", "5:5"])
+          in: fixture.home, script: "rm -rf etc; ln -s \(victim) etc; ln -s \(victim) data",
+          ["--config.cmd", "/bin/id", "--config.user", "5:5"])
         _ = try? await fixture.finish(try fixture.plan([], image: "oci:\(numbered):test"))
         #expect(Files.names(in: victim) == ["passwd"])
       }
     }
 
-    @Test("fetched and unpacked once for many, with progress, again when the file changed, and pruned when nobody needs it")
+    @Test(
+      "fetched and unpacked once for many, with progress, again when the file changed, and pruned when nobody needs it")
     func cache() async throws {
       try await SandboxFixture.run { fixture in
         let layout = try await ImageFixture.make(in: fixture.home, ["--config.cmd", "/bin/true"])
@@ -96,7 +101,8 @@ extension SandboxSuites {
         _ = try await images.ensure(reference) { said.add($0) }
         #expect(said.all.count == before)
         // The same name, other contents.
-        let other = try await ImageFixture.make(in: fixture.home, script: "echo new > etc/new", ["--config.cmd", "/bin/true"])
+        let other = try await ImageFixture.make(
+          in: fixture.home, script: "echo new > etc/new", ["--config.cmd", "/bin/true"])
         let changed = try await ImageFixture.archive(other)
         try Files.move(changed, to: archive)
         let second = try await images.ensure(reference)
@@ -107,7 +113,8 @@ extension SandboxSuites {
         let removed = try await fixture.runtime.pruneImages(keeping: [])
         #expect(removed == all.map(\.digest))
         try await fixture.runtime.remove(plan.id, purge: true)
-        #expect(try await fixture.runtime.pruneImages(keeping: [reference]).isEmpty == false || Files.exists(second.rootfs))
+        #expect(
+          try await fixture.runtime.pruneImages(keeping: [reference]).isEmpty == false || Files.exists(second.rootfs))
         _ = try await fixture.runtime.pruneImages(keeping: [])
         #expect(!Files.exists(second.rootfs))
       }
@@ -121,7 +128,8 @@ extension SandboxSuites {
         try Files.write(Array("no archive".utf8), to: fixture.home + "/broken.tar")
         let cases: [(String, Set<PalanaError.Code>)] = [
           ("oci-archive:\(fixture.home)/missing.tar", [.notFound]), ("oci:\(fixture.home)/missing:test", [.notFound]),
-          ("oci:\(layout):no-such-tag", [.notFound]), ("oci-archive:\(fixture.home)/broken.tar", [.invalid, .notFound]),
+          ("oci:\(layout):no-such-tag", [.notFound]),
+          ("oci-archive:\(fixture.home)/broken.tar", [.invalid, .notFound]),
           ("127.0.0.1:9/none/such:1", [.unreachable]), ("oci-archive:relative.tar", [.invalid]), ("a b", [.invalid]),
         ]
         for (reference, codes) in cases {
@@ -144,7 +152,8 @@ extension SandboxSuites {
         let reference = "oci:\(layout):test"
         let good = try fixture.plan(["/bin/true"], image: reference, requires: [RequiredProgram(name: "sh", hint: "")])
         _ = try await fixture.finish(good)
-        let bad = try fixture.plan(["/bin/true"], image: reference, requires: [RequiredProgram(name: "python3", hint: "another image")])
+        let bad = try fixture.plan(
+          ["/bin/true"], image: reference, requires: [RequiredProgram(name: "python3", hint: "another image")])
         await #expect { try await fixture.start(bad) } throws: { ($0 as? PalanaError)?.hint == "another image" }
       }
     }
@@ -153,7 +162,11 @@ extension SandboxSuites {
     func copies() async throws {
       try await SandboxFixture.run { fixture in
         let layout = try await ImageFixture.make(
-          in: fixture.home, ["--config.cmd", "/bin/sh", "--config.cmd", "-c", "--config.cmd", "echo hi > /data/file; echo ready; sleep 600"])
+          in: fixture.home,
+          [
+            "--config.cmd", "/bin/sh", "--config.cmd", "-c", "--config.cmd",
+            "echo hi > /data/file; echo ready; sleep 600",
+          ])
         let plan = try fixture.plan([], image: "oci:\(layout):test")
         try await fixture.start(plan)
         try await fixture.wait(for: "ready", in: plan.id)

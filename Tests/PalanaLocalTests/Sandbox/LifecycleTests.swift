@@ -75,7 +75,9 @@ extension SandboxSuites {
         var plan = try fixture.plan(["/bin/sh", "-c", "echo one > /data/file"])
         _ = try await fixture.finish(plan)
         #expect(try #require(await fixture.runtime.dataBytes(of: plan.id)) > 0)
-        plan = try fixture.plan(["/bin/sh", "-c", "cat /data/file; stat -c '%u %g' /data/file /data; echo two >> /data/file"])
+        plan = try fixture.plan([
+          "/bin/sh", "-c", "cat /data/file; stat -c '%u %g' /data/file /data; echo two >> /data/file",
+        ])
         let (text, exit) = try await fixture.finish(plan)
         #expect(text == "one\n1000 1000\n1000 1000\n")
         #expect(exit.run == 2)
@@ -85,7 +87,8 @@ extension SandboxSuites {
     @Test("storage is a limit, grows when asked for, and is reported")
     func storageLimit() async throws {
       try await SandboxFixture.run { fixture in
-        let fill = "head -c 300M /dev/zero 2>&1 > /data/big; stat -c %s /data/big; rm /data/big; df -B1 /data | tail -1 | awk '{print $2}'"
+        let fill =
+          "head -c 300M /dev/zero 2>&1 > /data/big; stat -c %s /data/big; rm /data/big; df -B1 /data | tail -1 | awk '{print $2}'"
         let (small, _) = try await fixture.finish(try fixture.plan(["/bin/sh", "-c", fill], storage: 64 << 20))
         #expect(small.contains("No space left on device"))
         let (large, _) = try await fixture.finish(try fixture.plan(["/bin/sh", "-c", fill], storage: 512 << 20))
@@ -119,7 +122,9 @@ extension SandboxSuites {
         let plan = try fixture.plan(["/bin/sleep", "60"])
         try await fixture.start(plan)
         await #expect { try await fixture.start(plan) } throws: { ($0 as? PalanaError)?.code == .conflict }
-        await #expect { try await fixture.runtime.remove(plan.id, purge: true) } throws: { ($0 as? PalanaError)?.code == .conflict }
+        await #expect { try await fixture.runtime.remove(plan.id, purge: true) } throws: {
+          ($0 as? PalanaError)?.code == .conflict
+        }
       }
     }
 
@@ -127,7 +132,8 @@ extension SandboxSuites {
     func requires() async throws {
       try await SandboxFixture.run { fixture in
         let plan = try fixture.plan(
-          ["/bin/true"], requires: [RequiredProgram(name: "sh", hint: ""), RequiredProgram(name: "no-such-program", hint: "bring it")])
+          ["/bin/true"],
+          requires: [RequiredProgram(name: "sh", hint: ""), RequiredProgram(name: "no-such-program", hint: "bring it")])
         await #expect { try await fixture.start(plan) } throws: {
           ($0 as? PalanaError)?.hint == "bring it"
         }
@@ -162,7 +168,9 @@ extension SandboxSuites {
 extension SandboxFixture {
   /// Waits until a line of the log holds `text`.
   func wait(for text: String, in id: AgentID) async throws {
-    for try await line in try await runtime.logs(of: id, LogOptions(follow: true)) where line.text.contains(text) { return }
+    for try await line in try await runtime.logs(of: id, LogOptions(follow: true)) where line.text.contains(text) {
+      return
+    }
     Issue.record("the log ended without ‘\(text)’")
   }
 }

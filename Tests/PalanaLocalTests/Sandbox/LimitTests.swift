@@ -35,7 +35,8 @@ extension SandboxSuites {
     func tmpfs() async throws {
       try await SandboxFixture.run { fixture in
         let (text, _) = try await fixture.finish(
-          try fixture.plan(["/bin/sh", "-c", "head -c 100M /dev/zero 2>&1 > /tmp/x; stat -c %s /tmp/x"], memory: 64 << 20))
+          try fixture.plan(
+            ["/bin/sh", "-c", "head -c 100M /dev/zero 2>&1 > /tmp/x; stat -c %s /tmp/x"], memory: 64 << 20))
         #expect(text.contains("No space left on device"))
       }
     }
@@ -108,10 +109,12 @@ extension SandboxSuites {
     func devices() async throws {
       try await SandboxFixture.run { fixture in
         let (text, _) = try await fixture.finish(
-          try fixture.plan(["/bin/sh", "-c", "ls /dev | tr '\\n' ' '; cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '"]))
+          try fixture.plan([
+            "/bin/sh", "-c", "ls /dev | tr '\\n' ' '; cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '",
+          ]))
         #expect(
-          text.hasPrefix("core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ") || text.hasPrefix("fd full mqueue"),
-          "\(text)")
+          text.hasPrefix("core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ")
+            || text.hasPrefix("fd full mqueue"), "\(text)")
         #expect(text.contains("lo\n"))
       }
     }

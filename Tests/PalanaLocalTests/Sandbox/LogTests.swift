@@ -19,10 +19,7 @@ extension SandboxSuites {
 
     @Test("follow across rotations without losing or repeating a line")
     func rotation() async throws {
-      try await SandboxFixture.run({
-        $0.logFileBytes = 64 << 10
-        $0.logFiles = 40
-      }) { fixture in
+      try await SandboxFixture.run(logFileBytes: 64 << 10, logFiles: 40) { fixture in
         let plan = try fixture.plan(Self.writer)
         try await fixture.start(plan)
         var numbers: [Int] = []
@@ -38,7 +35,7 @@ extension SandboxSuites {
 
     @Test("bounded on the disk; the last lines across files")
     func bounded() async throws {
-      try await SandboxFixture.run({ $0.logFileBytes = 64 << 10 }) { fixture in
+      try await SandboxFixture.run(logFileBytes: 64 << 10) { fixture in
         let plan = try fixture.plan(Self.writer)
         try await fixture.start(plan)
         try await fixture.wait(for: "ready", in: plan.id)
@@ -80,7 +77,10 @@ extension SandboxSuites {
     func contents() async throws {
       try await SandboxFixture.run { fixture in
         let plan = try fixture.plan(
-          ["/bin/sh", "-c", "head -c 40000 /dev/zero | tr '\\0' x; echo; printf 'a\\377b\\n'; sleep 0.05; echo late >&2; printf open"])
+          [
+            "/bin/sh", "-c",
+            "head -c 40000 /dev/zero | tr '\\0' x; echo; printf 'a\\377b\\n'; sleep 0.05; echo late >&2; printf open",
+          ])
         _ = try await fixture.finish(plan)
         var lines: [LogLine] = []
         for try await line in try await fixture.runtime.logs(of: plan.id, LogOptions()) { lines.append(line) }
@@ -102,7 +102,10 @@ extension SandboxSuites {
 struct LogFormatTests {
   @Test(
     "lines that a crash cut off are skipped",
-    arguments: ["", "2026", "2026-11-21T00:48:35.120034Z", "2026-11-21T00:48:35.120034Z stdin  F x", "x-11-21T00:48:35.120034Z stdout F a"])
+    arguments: [
+      "", "2026", "2026-11-21T00:48:35.120034Z", "2026-11-21T00:48:35.120034Z stdin  F x",
+      "x-11-21T00:48:35.120034Z stdout F a",
+    ])
   func broken(text: String) {
     #expect(LogFormat.parse(Array(text.utf8)[...]) == nil)
   }

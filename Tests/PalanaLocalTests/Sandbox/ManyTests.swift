@@ -29,7 +29,8 @@ extension SandboxSuites {
         }
         let first = try await each { try await fixture.start(plans[$0], netns: namespaces[$0]) }
         let up = try await each { try await fixture.wait(for: "up", in: plans[$0].id) }
-        #expect(fixture.runtime.list().values.filter { if case .running = $0 { true } else { false } }.count == Self.count)
+        #expect(
+          fixture.runtime.list().values.filter { if case .running = $0 { true } else { false } }.count == Self.count)
         let memory = Self.shimMemory(fixture)
         let killed = try await clock.measure { try await fixture.runtime.killProcesses(of: Set(plans.map(\.id))) }
         let gone = try await each { _ = try await fixture.runtime.awaitExit(of: plans[$0].id) }
@@ -45,7 +46,9 @@ extension SandboxSuites {
 
     private static func shimMemory(_ fixture: SandboxFixture) -> Int {
       let sizes = fixture.runtime.list().values.compactMap { state -> Int? in
-        guard case .running(let running) = state, let status = Files.read("/proc/\(running.shim)/smaps_rollup") else { return nil }
+        guard case .running(let running) = state, let status = Files.read("/proc/\(running.shim)/smaps_rollup") else {
+          return nil
+        }
         return String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("Pss:") }
           .flatMap { Int($0.filter(\.isNumber)) }
       }

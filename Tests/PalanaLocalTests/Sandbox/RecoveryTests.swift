@@ -97,7 +97,8 @@ extension SandboxSuites {
         let folder = fixture.runtime.paths.agent(plan.id)
         // As if the machine had gone down while it ran; the process numbers are this test's own.
         try Files.remove(folder + "/exit")
-        let text = "{\"run\":1,\"boot\":\"other\",\"shim\":\(getpid()),\"shimStart\":1,\"pid\":\(getpid()),\"pidStart\":1,\"time\":1}"
+        let text =
+          "{\"run\":1,\"boot\":\"other\",\"shim\":\(getpid()),\"shimStart\":1,\"pid\":\(getpid()),\"pidStart\":1,\"time\":1}"
         try Files.write(Array(text.utf8), to: folder + "/started")
         let runtime = try await Self.second(fixture)
         guard case .exited(let exit) = runtime.state(of: plan.id) else {
@@ -134,7 +135,11 @@ extension SandboxSuites {
         try await fixture.runtime.updateSecrets(
           of: plan.id, files: ["A": Redacted(Array("new".utf8)), "B/y": Redacted([52]), "C/z": Redacted([53])])
         let seen = try await fixture.exec(
-          plan.id, ["/bin/sh", "-c", "cd /run/secrets; find . -type f | sort | while read f; do echo $f $(cat $f) $(stat -c %a $f); done"])
+          plan.id,
+          [
+            "/bin/sh", "-c",
+            "cd /run/secrets; find . -type f | sort | while read f; do echo $f $(cat $f) $(stat -c %a $f); done",
+          ])
         #expect(seen.out == "./A new 400\n./B/y 4 400\n./C/z 5 400\n")
         await #expect { try await fixture.runtime.updateSecrets(of: plan.id, files: ["../x": Redacted([])]) } throws: {
           ($0 as? PalanaError)?.code == .invalid

@@ -23,9 +23,9 @@ final class SandboxFixture: Sendable {
 
   /// Runs `body` with a prepared runtime and cleans up whether it fails or not.
   static func run(
-    _ change: (inout SandboxConfiguration) -> Void = { _ in }, _ body: (SandboxFixture) async throws -> Void
+    logFileBytes: Int = 10 << 20, logFiles: Int = 3, _ body: (SandboxFixture) async throws -> Void
   ) async throws {
-    let fixture = try await SandboxFixture(change)
+    let fixture = try await SandboxFixture(logFileBytes: logFileBytes, logFiles: logFiles)
     do {
       try await fixture.runtime.prepare()
       try await body(fixture)
@@ -50,14 +50,15 @@ final class SandboxFixture: Sendable {
     }
   }()
 
-  private init(_ change: (inout SandboxConfiguration) -> Void) async throws {
+  private init(logFileBytes: Int, logFiles: Int) async throws {
     Self.swept
     let name = "sandbox-\(getpid())-\(RandomToken.hex(bytes: 4))"
     home = "/tmp/\(name)"
     var configuration = SandboxConfiguration(
       home: home, runtimeDirectory: home + "-run", programs: try await Self.programs(), caCertificate: "test CA\n")
     configuration.cgroupParent = name
-    change(&configuration)
+    configuration.logFileBytes = logFileBytes
+    configuration.logFiles = logFiles
     self.configuration = configuration
     runtime = SandboxRuntime(configuration: configuration, logger: Logger(label: "test"))
     let home = home

@@ -22,8 +22,10 @@ extension SandboxSuites {
       Attack(name: "a new user namespace by unshare", call: "unshare", arguments: "0x10000000"),
       Attack(name: "a new network namespace by unshare", call: "unshare", arguments: "0x40000000"),
       Attack(name: "entering another namespace", call: "setns", arguments: "0, 0"),
-      Attack(name: "a new user namespace by clone", call: "clone", arguments: "0x10000011, 0, 0, 0, 0", refusals: [ENOSYS]),
-      Attack(name: "a new mount namespace by clone", call: "clone", arguments: "0x00020011, 0, 0, 0, 0", refusals: [ENOSYS]),
+      Attack(
+        name: "a new user namespace by clone", call: "clone", arguments: "0x10000011, 0, 0, 0, 0", refusals: [ENOSYS]),
+      Attack(
+        name: "a new mount namespace by clone", call: "clone", arguments: "0x00020011, 0, 0, 0, 0", refusals: [ENOSYS]),
       Attack(name: "clone3, whose flags no filter sees", call: "clone3", arguments: "0, 0", refusals: [ENOSYS]),
       Attack(name: "mount", call: "mount", arguments: "0, 0, 0, 0, 0"),
       Attack(name: "umount", call: "umount2", arguments: "b'/data', 2"),
@@ -47,14 +49,18 @@ extension SandboxSuites {
       Attack(name: "fanotify", call: "fanotify_init", arguments: "0, 0"),
       Attack(name: "packet sockets", call: "socket", arguments: "17, 3, 0", refusals: [ENOSYS]),
       Attack(name: "virtual machine sockets", call: "socket", arguments: "40, 1, 0", refusals: [ENOSYS]),
-      Attack(name: "the same with garbage above 32 bits", call: "socket", arguments: "40 | 1 << 32, 1, 0", refusals: [ENOSYS]),
+      Attack(
+        name: "the same with garbage above 32 bits", call: "socket", arguments: "40 | 1 << 32, 1, 0", refusals: [ENOSYS]
+      ),
       Attack(name: "kernel crypto sockets", call: "socket", arguments: "38, 5, 0", refusals: [ENOSYS]),
       Attack(name: "raw IP sockets", call: "socket", arguments: "2, 3, 1", refusals: [ENOSYS]),
       Attack(name: "SCTP", call: "socket", arguments: "2, 1, 132", refusals: [ENOSYS]),
       Attack(name: "audit netlink", call: "socket", arguments: "16, 3, 9", refusals: [ENOSYS]),
       Attack(name: "netfilter netlink", call: "socket", arguments: "16, 3, 12", refusals: [ENOSYS]),
       Attack(name: "pushing input into a terminal", call: "ioctl", arguments: "0, 0x5412, 0", refusals: [ENOSYS]),
-      Attack(name: "the same with garbage above 32 bits", call: "ioctl", arguments: "0, 0x5412 | 1 << 32, 0", refusals: [ENOSYS]),
+      Attack(
+        name: "the same with garbage above 32 bits", call: "ioctl", arguments: "0, 0x5412 | 1 << 32, 0",
+        refusals: [ENOSYS]),
       Attack(name: "the console's own", call: "ioctl", arguments: "0, 0x541c, 0", refusals: [ENOSYS]),
       Attack(name: "weaker address randomisation", call: "personality", arguments: "0x0040000", refusals: [ENOSYS]),
       Attack(name: "a set-user-id file system call of 32 bits", call: "vhangup", arguments: ""),

@@ -15,12 +15,6 @@ enum ImageLayout {
   }
   private struct Configuration: Decodable {
     struct Inner: Decodable {
-      var user: String?
-      var env: [String]?
-      var entrypoint: [String]?
-      var command: [String]?
-      var workingDirectory: String?
-
       enum CodingKeys: String, CodingKey {
         case user = "User"
         case env = "Env"
@@ -28,6 +22,11 @@ enum ImageLayout {
         case command = "Cmd"
         case workingDirectory = "WorkingDir"
       }
+      var user: String?
+      var env: [String]?
+      var entrypoint: [String]?
+      var command: [String]?
+      var workingDirectory: String?
     }
     var config: Inner?
   }
@@ -41,7 +40,8 @@ enum ImageLayout {
     return (
       try hex(digest),
       ImageConfiguration(
-        entrypoint: written.config?.entrypoint ?? [], command: written.config?.command ?? [], env: written.config?.env ?? [],
+        entrypoint: written.config?.entrypoint ?? [], command: written.config?.command ?? [],
+        env: written.config?.env ?? [],
         workingDirectory: written.config?.workingDirectory ?? "", user: written.config?.user ?? "")
     )
   }

@@ -29,8 +29,8 @@ struct ImageSource: Hashable, Sendable {
     path = nil
   }
 
-  /// Changes when what stands there changes; nil: nothing stands there. A registry's contents count as unchanged: an agent
-  /// that restarts runs what it ran before.
+  /// Changes when what stands there changes; nil: nothing stands there. A registry's contents count as unchanged: an
+  /// agent that restarts runs what it ran before.
   var stamp: String? {
     guard let path else { return "registry" }
     var status = stat()
@@ -55,7 +55,8 @@ struct ImageSource: Hashable, Sendable {
       return PalanaError(.failed, "there is no space for the image \(name)", hint: "free some, or prune unused images")
     }
     if path != nil {
-      let code: PalanaError.Code = says("no such file", "not found", "no descriptor", "cannot find") ? .notFound : .invalid
+      let code: PalanaError.Code =
+        says("no such file", "not found", "no descriptor", "cannot find") ? .notFound : .invalid
       return PalanaError(code, "the image \(name) cannot be read: \(last)", hint: "check the path and the tag")
     }
     if says("no such host", "dial tcp", "connection refused", "timeout", "unreachable", "tls handshake", "eof") {
@@ -64,7 +65,8 @@ struct ImageSource: Hashable, Sendable {
         hint: "check the network, or bring the image as a file: skopeo copy docker://… oci-archive:FILE")
     }
     if says("manifest unknown", "name unknown", "not found", "unauthorized", "denied", "does not exist") {
-      return PalanaError(.notFound, "there is no image \(name), or it is not public: \(last)", hint: "check the name and the tag")
+      return PalanaError(
+        .notFound, "there is no image \(name), or it is not public: \(last)", hint: "check the name and the tag")
     }
     return PalanaError(.failed, "the image \(name) cannot be had: \(last)")
   }

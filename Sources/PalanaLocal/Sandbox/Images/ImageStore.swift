@@ -4,7 +4,8 @@ package import PalanaPlan
 
 /// Images, unpacked once for each digest and shared read-only by all sandboxes that use it.
 ///
-/// On the disk the files keep the owners that the image gives them; each sandbox sees them through a mount that maps the ids.
+/// On the disk the files keep the owners that the image gives them; each sandbox sees them through a mount that maps
+/// the ids.
 package actor ImageStore {
   /// An image that is ready to run.
   package struct Unpacked: Codable, Hashable, Sendable {
@@ -84,14 +85,16 @@ package actor ImageStore {
       progress("fetching the image \(source.reference)")
       // No signature policy file is asked for; which images are trusted is decided by who may write the reference.
       let copied = try await Program.run(
-        skopeo, ["--insecure-policy", "--tmpdir", draft + "/tmp", "copy", "-q", source.skopeo, "oci:\(draft)/layout:image"])
+        skopeo,
+        ["--insecure-policy", "--tmpdir", draft + "/tmp", "copy", "-q", source.skopeo, "oci:\(draft)/layout:image"])
       guard copied.succeeded else { throw source.error(copied.error) }
       let (digest, configuration) = try await SystemCall.blocking { () throws(PalanaError) in
         try ImageLayout.read(draft + "/layout")
       }
       if Self.load(folder, digest) == nil {
         progress("unpacking the image \(source.reference)")
-        let unpacked = try await Program.run(umoci, ["raw", "unpack", "--image", "\(draft)/layout:image", draft + "/bundle/rootfs"])
+        let unpacked = try await Program.run(
+          umoci, ["raw", "unpack", "--image", "\(draft)/layout:image", draft + "/bundle/rootfs"])
         guard unpacked.succeeded else { throw source.error(unpacked.error) }
       }
       let folder = folder
@@ -117,7 +120,8 @@ package actor ImageStore {
     guard load(folder, digest) == nil else { return }
     let target = "\(folder)/\(digest)"
     try Files.remove(target)
-    // The description comes last into the draft, and the draft into place as a whole: what has a description is complete.
+    // The description comes last into the draft, and the draft into place as a whole: what has a description is
+    // complete.
     try Files.write(json(configuration), to: "\(draft)/bundle/image.json")
     try Files.move(draft + "/bundle", to: target)
   }

@@ -5,10 +5,12 @@ import PalanaPlan
 
 /// Who the agent is inside an image, from the image's `User` and its own `/etc/passwd` and `/etc/group`.
 ///
-/// The image is hostile input: its files are opened as if it were the root of the file system, so that a link in it leads nowhere else.
+/// The image is hostile input: its files are opened as if it were the root of the file system, so that a link in it
+/// leads nowhere else.
 struct ImageUser: Sendable {
   var user: OCIProcess.User
-  /// The image's `/etc/passwd` with a line for the agent, so that programs that ask for their own name get one; nil: it has one already.
+  /// The image's `/etc/passwd` with a line for the agent, so that programs that ask for their own name get one; nil: it
+  /// has one already.
   var passwd: [UInt8]?
 
   /// The user for images that say root or nothing: an agent is never root, not even of its own sandbox.
@@ -30,7 +32,9 @@ struct ImageUser: Sendable {
     if parts.count == 2 {
       let group = String(parts[1])
       gid = UInt32(group) ?? groups.first { $0.first == group }.flatMap { $0.count > 2 ? UInt32($0[2]) : nil }
-      guard gid != nil else { throw PalanaError(.invalid, "the image's group ‘\(group.prefix(60))’ is not in its /etc/group") }
+      guard gid != nil else {
+        throw PalanaError(.invalid, "the image's group ‘\(group.prefix(60))’ is not in its /etc/group")
+      }
     }
     guard let uid, uid < 65_535, (gid ?? 0) < 65_535 else {
       throw PalanaError(.invalid, "the image's user ‘\(name.prefix(60))’ is not in its /etc/passwd, or out of range")
@@ -66,7 +70,8 @@ enum ImageFile {
     }
   }
 
-  /// Whether a regular file stands there, after following links inside the image; with `executable`, one that somebody may execute.
+  /// Whether a regular file stands there, after following links inside the image; with `executable`, one that somebody
+  /// may execute.
   static func exists(_ rootfs: String, _ path: String, executable: Bool = false) -> Bool {
     guard let file = openInside(rootfs, path, clsandbox_path_flag()) else { return false }
     var status = stat()

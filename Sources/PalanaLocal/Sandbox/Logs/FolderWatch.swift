@@ -3,7 +3,8 @@ import Glibc
 import PalanaCore
 import Synchronization
 
-/// Tells that something happened in some folders, so that a reader looks again. Events that come close together are told once.
+/// Tells that something happened in some folders, so that a reader looks again. Events that come close together are
+/// told once.
 final class FolderWatch: Sendable {
   private let watcher: FolderWatcher
   private let key: Int
@@ -29,7 +30,8 @@ final class FolderWatch: Sendable {
   }
 }
 
-/// The one inotify descriptor of this process: the kernel gives a user few of them (128), and there may be more readers.
+/// The one inotify descriptor of this process: the kernel gives a user few of them (128), and there may be more
+/// readers.
 private final class FolderWatcher: Sendable {
   private struct State {
     var next = 0

@@ -71,7 +71,8 @@ struct LogCursor: Sendable {
   mutating func next() -> [UInt8] {
     if let bytes = advance(), !bytes.isEmpty { return bytes }
     while let following = Self.numbers(folder).first(where: { $0 > number }) {
-      // The last lines may have been written between the read and the look at the folder: only now is this file complete.
+      // The last lines may have been written between the read and the look at the folder: only now is this file
+      // complete.
       if let bytes = advance(), !bytes.isEmpty { return bytes }
       // One that was removed since is passed over.
       (number, file, offset) = (following, Self.open(folder, following), 0)

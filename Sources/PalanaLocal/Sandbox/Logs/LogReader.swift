@@ -88,8 +88,8 @@ actor LogReader {
 }
 
 extension SandboxRuntime {
-  /// The agent's output: of its present or last run, or with `previous` of the one before. While following it goes on with later runs
-  /// and ends when the agent is removed.
+  /// The agent's output: of its present or last run, or with `previous` of the one before. While following it goes on
+  /// with later runs and ends when the agent is removed.
   /// - Throws: `notFound` when there is no log.
   package func logs(
     of agent: AgentID, _ options: LogOptions
