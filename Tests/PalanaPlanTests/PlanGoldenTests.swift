@@ -137,8 +137,7 @@ struct PlanGoldenTests {
     #expect(command.env.contains("TERM=xterm-256color"))
     #expect(command.cwd == "/tmp")
     #expect(try process.command(ExecRequest(command: [])).args.first == "/bin/sh")
-    for bad in [ExecRequest(command: ["id"], env: ["A=B": "x"]), ExecRequest(command: ["id"], workingDirectory: "tmp")]
-    {
+    for bad in [ExecRequest(command: ["id"], env: ["A=B": "x"]), ExecRequest(command: ["id"], workingDirectory: "tmp")] {
       #expect(throws: PalanaError.self) { try process.command(bad) }
     }
   }
