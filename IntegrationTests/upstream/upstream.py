@@ -131,6 +131,13 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
+def end_with_the_tests():
+    """Standard input is a pipe that the tests hold: when it ends, they have."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+threading.Thread(target=end_with_the_tests, daemon=True).start()
 make_certificates()
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(FOLDER / "server.pem", FOLDER / "server.key")

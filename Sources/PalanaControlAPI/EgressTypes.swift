@@ -35,7 +35,7 @@ package struct EgressTestRequest: Codable, Hashable, Sendable {
 package struct EgressTestResult: Codable, Hashable, Sendable {
   /// What one layer said.
   package struct Step: Codable, Hashable, Sendable {
-    /// `rules`, or `guardrail[N]`.
+    /// `preflight` (what no rule can allow), `rules`, `guardrail[N]` or `address`.
     package var layer: String
     /// `allow`, `deny` or `abstain`.
     package var verdict: String
@@ -60,7 +60,7 @@ package struct EgressTestResult: Codable, Hashable, Sendable {
   package var explanation: String
   /// Where it was decided: `authority` when the tunnel itself would be refused, else `request`.
   package var stage: String
-  /// The canonical host and port that were decided on.
+  /// The canonical host and port that were decided on; empty and 0 when they have no canonical form.
   package var host: String
   package var port: Int
   /// Every layer in order.

@@ -2,7 +2,7 @@
 package struct DecisionExplanation: Codable, Hashable, Sendable {
   /// What one layer said.
   package struct Step: Codable, Hashable, Sendable {
-    /// `rules`, or `guardrail` with its number and version.
+    /// `preflight` (what no rule can allow), `rules`, `guardrail[N]` or `address`.
     package var layer: String
     /// `allow`, `deny` or `abstain`.
     package var verdict: String

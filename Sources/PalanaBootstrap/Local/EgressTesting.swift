@@ -27,6 +27,12 @@ package struct EgressTesting: Sendable {
     }
     let policies = try await store.list(EgressPolicySpec.self, owner: nil)
     let core = book.core(for: agent, template: template, policies: policies)
+    if let refusal = Preflight.refusal(method: request.method, authority: request.authority, addresses: addresses) {
+      return DecisionExplanation(
+        stage: request.stage.rawValue, allowed: false, reason: refusal.reason, rule: nil, policyVersion: core.policyVersion,
+        explanation: refusal.explanation,
+        steps: [.init(layer: "preflight", verdict: "deny", rule: nil, text: refusal.explanation)])
+    }
     var explanation = await core.explain(request)
     guard explanation.allowed else { return explanation }
     explanation.steps.append(address(of: request.authority, &explanation))

@@ -9,13 +9,21 @@ struct EgressQuestion {
   /// What is decided when the tunnel is asked for; nil for plain HTTP.
   let authorityRequest: EgressRequest?
 
-  /// - Throws: ``PalanaError`` with code `invalid` for what the gateway would refuse as malformed.
-  init(_ test: EgressTestRequest, from agent: Agent) throws(PalanaError) {
+  /// - Throws: ``PalanaError`` with code `invalid` for what is no question at all.
+  /// - Returns: nil for what the gateway would refuse as malformed: see ``malformed(_:)``.
+  init?(_ test: EgressTestRequest, from agent: Agent) throws(PalanaError) {
     guard !test.method.isEmpty, test.method.utf8.count <= 32,
       test.method.utf8.allSatisfy({ (65...90).contains($0) || $0 == 45 })
     else { throw PalanaError(.invalid, "method: upper-case letters are needed", hint: "for example GET") }
     let target: RequestTarget
-    do { target = try RequestTarget.parse(test.url) } catch { throw PalanaError(.invalid, "url: \(error)") }
+    do {
+      target = try RequestTarget.parse(test.url)
+    } catch {
+      switch error.problem {
+      case .targetForm, .targetScheme, .targetTooLong: throw PalanaError(.invalid, "url: \(error)")
+      default: return nil
+      }
+    }
     guard case .absolute(let scheme, let authority) = target.form else {
       throw PalanaError(.invalid, "url: an absolute URL is needed", hint: "for example https://api.github.com/repos")
     }
@@ -28,6 +36,26 @@ struct EgressQuestion {
     authorityRequest =
       scheme == .https
       ? EgressRequest(subject: subject, stage: .authority, scheme: scheme, authority: authority) : nil
+  }
+
+  /// The answer to a URL that has no canonical form, which the gateway refuses before any rule is asked.
+  static func malformed(_ test: EgressTestRequest) -> EgressTestResult {
+    var explanation = ""
+    do { _ = try RequestTarget.parse(test.url) } catch { explanation = error.description }
+    let authority = Self.authority(of: test.url)
+    return EgressTestResult(
+      allowed: false, reason: DenialReason.malformedRequest.rawValue, rule: nil, policyVersion: "", explanation: explanation,
+      stage: EgressRequest.Stage.request.rawValue, host: authority?.host.description ?? "", port: authority.map { Int($0.port) } ?? 0,
+      steps: [.init(layer: "preflight", verdict: "deny", rule: nil, explanation: explanation)])
+  }
+
+  /// The authority of a URL whose rest may be malformed; nil when it is malformed itself.
+  private static func authority(of url: String) -> Authority? {
+    let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+    guard parts.count >= 3, let root = try? RequestTarget.parse("\(parts[0])//\(parts[2])/"),
+      case .absolute(_, let authority) = root.form
+    else { return nil }
+    return authority
   }
 
   func result(_ explanation: DecisionExplanation) -> EgressTestResult {

@@ -85,7 +85,7 @@ package struct EgressRuleService: Sendable {
     _ request: EgressTestRequest, of name: String, owner: UserIdentity?, by caller: Caller
   ) async throws(PalanaError) -> EgressTestResult {
     let agent = try await resources.access.find(AgentSpec.self, named: name, owner: owner, by: caller)
-    let question = try EgressQuestion(request, from: agent)
+    guard let question = try EgressQuestion(request, from: agent) else { return EgressQuestion.malformed(request) }
     let orders = try await store.list(KillOrderSpec.self, owner: nil)
     if let order = orders.first(where: { KillMatch.covers($0.spec.target, agent) }) {
       return question.killed(by: order)

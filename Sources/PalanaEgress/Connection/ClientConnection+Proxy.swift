@@ -44,7 +44,7 @@ extension ClientConnection {
     }
     guard head.framing == .none else { throw Refusal(.malformedRequest, "a CONNECT request has no body") }
     try authenticate(head)
-    try checkLiteral(authority)
+    try checkPreflight(method: nil, authority)
     exchange.question = EgressRequest(
       subject: agent.subject, stage: .authority, scheme: .https, authority: authority)
     decide(exchange) { $0.connectDecided($1) }
@@ -96,10 +96,9 @@ extension ClientConnection {
     }
   }
 
-  /// An address in the authority is judged before anything else happens; a name is judged by what it resolves to.
-  func checkLiteral(_ authority: Authority) throws(Refusal) {
-    guard let address = authority.host.address else { return }
-    if case .failure(let refusal) = loop.shared.addresses.permit(address, port: authority.port) {
+  /// What no rule can allow.
+  func checkPreflight(method: String?, _ authority: Authority) throws(Refusal) {
+    if let refusal = Preflight.refusal(method: method, authority: authority, addresses: loop.shared.addresses) {
       throw Refusal(refusal.reason, refusal.explanation)
     }
   }

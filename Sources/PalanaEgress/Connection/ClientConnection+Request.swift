@@ -65,11 +65,7 @@ extension ClientConnection {
     if target.form == .asterisk, exchange.method != "OPTIONS" {
       throw Refusal(.malformedRequest, "only OPTIONS has the target *")
     }
-    // TRACE sends back what the upstream received: with it an agent would read the credentials that were put in.
-    if exchange.method == "TRACE" || exchange.method == "TRACK" {
-      throw Refusal(.methodNotAllowed, "TRACE is never allowed")
-    }
-    try checkLiteral(authority)
+    try checkPreflight(method: exchange.method, authority)
     try HeaderPolicy.check(head)
     exchange.head = head
     exchange.target = target

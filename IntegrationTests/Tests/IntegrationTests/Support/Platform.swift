@@ -72,9 +72,15 @@ final class Platform: Sendable {
     return try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
   }
 
-  /// Ends it and removes every trace.
+  /// Whether the daemon's process runs. One that has ended and that nobody has collected yet does not.
+  func daemonIsAlive() throws -> Bool { isAlive(try daemon()) }
+
+  /// Ends it and removes every trace, also of a daemon that died and left its agents running: a new one finds them and stops them.
   func tearDown() async {
-    _ = try? await run(Checkout.pcli, ["--home", home, "down"])
+    if (try? daemonIsAlive()) != true, FileManager.default.fileExists(atPath: home + "/run") {
+      _ = try? await pcli("up", "--config", home + "/config.yaml", expect: nil)
+    }
+    _ = try? await pcli("down", expect: nil)
     upstream.stop()
     try? FileManager.default.removeItem(atPath: home)
     try? FileManager.default.removeItem(atPath: upstream.folder)
@@ -82,6 +88,14 @@ final class Platform: Sendable {
 }
 
 struct UnexpectedExit: Error { var code: Int32 }
+
+/// Whether a process runs: it exists and is no zombie (proc(5), the state of `/proc/PID/stat`).
+func isAlive(_ process: Int32) -> Bool {
+  guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+    let state = stat.split(separator: ")").last?.split(separator: " ").first
+  else { return false }
+  return state != "Z" && state != "X"
+}
 
 /// Starts one platform for whoever asks first.
 actor SharedPlatform {

@@ -8,6 +8,8 @@ final class Upstream: Sendable {
   let httpsPort: Int
   let httpPort: Int
   private let process: Mutex<Process>
+  /// The server ends when this pipe does, so also when the test process dies.
+  private let lifeline: Mutex<Pipe>
 
   var caFile: String { folder + "/ca.pem" }
 
@@ -18,10 +20,14 @@ final class Upstream: Sendable {
     let process = Process()
     process.executableURL = URL(filePath: Checkout.python)
     process.arguments = [Checkout.root + "IntegrationTests/upstream/upstream.py", folder, address] + names
-    process.standardInput = FileHandle.nullDevice
+    let lifeline = Pipe()
+    process.standardInput = lifeline
     _ = FileManager.default.createFile(atPath: folder + "/log", contents: nil)
+    // Nobody's pipe may stay open in it: who reads the tests' output waits for its end.
+    process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle(forWritingAtPath: folder + "/log")
     try process.run()
+    self.lifeline = Mutex(lifeline)
     let path = folder + "/ports.json"
     try await waitUntil("the upstream listens") { FileManager.default.fileExists(atPath: path) }
     let ports = try JSON(parsing: String(contentsOfFile: path, encoding: .utf8))
@@ -36,7 +42,14 @@ final class Upstream: Sendable {
     return try text.split(separator: "\n").map { try JSON(parsing: String($0)) }
   }
 
-  func stop() { process.withLock { if $0.isRunning { $0.terminate() } } }
+  /// Ends the server. A signal that asks would not do: threads of the test process have signals blocked, and children inherit that.
+  func stop() {
+    process.withLock { process in
+      guard process.isRunning else { return }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
+  }
   deinit { stop() }
 }
 
