@@ -110,12 +110,13 @@ def start_upstream(folder):
 
 
 def processes_of(agent_id):
-    """The processes of a sandbox as this machine sees them, by their control group."""
+    """The processes of a sandbox as this machine sees them, by their control group (`/palana/AGENT`: another installation's has another
+    first part)."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                if agent_id in (folder / "cgroup").read_text():
+                if f"/palana/{agent_id}" in (folder / "cgroup").read_text():
                     found.append(int(folder.name))
             except OSError:
                 continue

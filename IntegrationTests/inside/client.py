@@ -34,7 +34,7 @@ def answer(response):
         parsed = json.loads(body)
     except ValueError:
         parsed = None
-    denial = parsed if isinstance(parsed, dict) and parsed.get("error") == "egress_denied" else {}
+    denial = parsed if isinstance(parsed, dict) and parsed.get("error") in ("egress_denied", "egress_unavailable") else {}
     return {"status": response.status, "reason": denial.get("reason"), "hint": denial.get("hint"), "body": body}
 
 

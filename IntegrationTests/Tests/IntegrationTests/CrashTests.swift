@@ -50,8 +50,8 @@ import Testing
   private func dataFile(_ name: String, marker: String) throws -> String? {
     for process in try FileManager.default.contentsOfDirectory(atPath: "/proc") where Int32(process) != nil {
       let path = "/proc/\(process)/root/data/" + name
-      guard let line = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8), line.contains(marker), line.contains("while :"),
-        FileManager.default.fileExists(atPath: path)
+      guard let line = try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8),
+        line.contains(marker), line.contains("while :"), FileManager.default.fileExists(atPath: path)
       else { continue }
       return path
     }

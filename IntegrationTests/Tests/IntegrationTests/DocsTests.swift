@@ -1,19 +1,37 @@
 import Foundation
 import Testing
 
-/// The commands of the documentation do what it says.
+/// The commands of the documentation do what it says: every `sh` block of a page runs, from top to bottom, on a platform of its own.
 @Suite struct DocsTests {
-  @Test func gettingStartedRunsFromTopToBottom() async throws {
-    let text = try String(contentsOfFile: Checkout.root + "docs/getting-started.md", encoding: .utf8)
-    let blocks = text.components(separatedBy: "```sh\n").dropFirst().compactMap { $0.components(separatedBy: "```").first }
-    try #require(blocks.count > 3)
+  /// The pages with commands, as paths below `docs`.
+  static let pages: [String] = {
+    let docs = Checkout.root + "docs"
+    let all = FileManager.default.enumerator(atPath: docs)?.compactMap { $0 as? String } ?? []
+    return all.filter { $0.hasSuffix(".md") && !blocks(docs + "/" + $0).isEmpty }.sorted()
+  }()
+
+  @Test func thePagesAreFound() { #expect(Self.pages.contains("getting-started.md") && Self.pages.contains("cli.md")) }
+
+  @Test(arguments: pages) func everyCommandRuns(_ page: String) async throws {
     try await withPlatform { platform in
+      let folder = platform.home + "/docs"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       let path = Checkout.binaries + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")
-      for block in blocks {
+      for block in Self.blocks(Checkout.root + "docs/" + page) {
         let finished = try await run(
-          "/bin/bash", ["-euo", "pipefail", "-c", block], environment: ["PATH": path, "PALANA_HOME": platform.home])
+          "/bin/bash", ["-euo", "pipefail", "-c", "cd \"$0\"; " + block, folder],
+          environment: [
+            "PATH": path, "PALANA_HOME": platform.home, "PALANA_CONFIG": platform.home + "/config.yaml",
+            "GITHUB_TOKEN": "not-a-real-token",
+          ])
         #expect(finished.code == 0, "\(block)\(finished.output)\(finished.error)")
+        guard finished.code == 0 else { return }
       }
     }
+  }
+
+  private static func blocks(_ file: String) -> [String] {
+    let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+    return text.components(separatedBy: "```sh\n").dropFirst().compactMap { $0.components(separatedBy: "```").first }
   }
 }

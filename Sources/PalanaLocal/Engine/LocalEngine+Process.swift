@@ -141,12 +141,22 @@ extension LocalEngine: ContainmentPlane {
       for await error in group { first = first ?? error }
       return first
     }
-    // Whoever gave the order and looks at once sees the new state.
-    for id in agents {
-      guard let facts = live[id], let situation = try? await situation(of: Key(owner: facts.owner, name: facts.name)) else { continue }
-      try? await writeStatus(situation, phase: .killed)
-    }
+    await showCut(agents)
     if let failure { throw failure }
+  }
+
+  /// Whoever gave the order and looks at once sees the new state. A status that cannot be written now is written by the next round.
+  private func showCut(_ agents: Set<AgentID>) async {
+    for agent in (try? await store.list(AgentSpec.self, owner: nil)) ?? [] {
+      guard let owner = agent.spec.owner else { continue }
+      let key = Key(owner: owner, name: agent.metadata.name)
+      guard agents.contains(key.id), let situation = try? await situation(of: key) else { continue }
+      do throws(PalanaError) {
+        try await writeStatus(situation, phase: .killed)
+      } catch {
+        await queue.add(key)
+      }
+    }
   }
 
   package func restore(_ agents: Set<AgentID>) async throws(PalanaError) {

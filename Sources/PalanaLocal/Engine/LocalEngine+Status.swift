@@ -12,7 +12,6 @@ extension LocalEngine {
     let memory = self.memory.read(id)
     let state = runtime.state(of: id)
     var status = situation.agent.status ?? AgentStatus(phase: phase)
-    status.phase = phase
     status.observedGeneration = situation.agent.metadata.generation
     status.address = live[id]?.address
     status.restarts = memory?.restarts ?? 0
@@ -35,6 +34,8 @@ extension LocalEngine {
       let message = failure.hint.isEmpty ? failure.message : "\(failure.message): \(failure.hint)"
       status.lastExit = AgentStatus.LastExit(code: 1, reason: "StartFailed", time: failure.time, message: message)
     }
+    // As late as possible: a round that began before a kill must not write over what the kill wrote.
+    status.phase = contained.contains(id) ? .killed : phase
     status.conditions = [ready(situation, status: status, waiting: waiting)]
     _ = try await store.updateStatus(
       AgentSpec.self, owner: situation.key.owner, name: situation.key.name, uid: situation.agent.metadata.uid ?? "",
