@@ -8,7 +8,7 @@ from pathlib import Path
 
 import machine
 from load import BenchmarkError
-from peers import ADDRESS, CHECKED, CREDENTIAL, NAME, PLACEHOLDER
+from peers import ADDRESS, CHECKED, CREDENTIAL, NAME
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "plb"
@@ -88,7 +88,9 @@ egress:
         """The daemon's process, or nothing."""
         try:
             pid = int((self.home / "run" / "palanad.lock").read_text().strip() or 0)
-            if Path(f"/proc/{pid}/comm").read_text().strip() == "palanad":
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            # A zombie has ended; nobody has collected it yet.
+            if Path(f"/proc/{pid}/comm").read_text().strip() == "palanad" and state not in "ZX":
                 return pid
         except (OSError, ValueError):
             pass
@@ -103,7 +105,7 @@ egress:
         secret.write_text(CREDENTIAL)
         try:
             self.pcli("create", AGENT, "--template", "shell")
-            self.pcli("secrets", "add", AGENT, "BENCH", f"token=@{secret}", "--host", NAME, "--placeholder", PLACEHOLDER)
+            self.pcli("secrets", "add", AGENT, "BENCH", f"token=@{secret}", "--host", NAME)
         finally:
             secret.unlink()
         self.pcli("egress", "allow", AGENT, NAME, "--method", "GET", "--path", CHECKED)

@@ -1,0 +1,59 @@
+import Foundation
+import Testing
+
+/// The machine goes down in the middle of work: no process, no interface, no firewall, nothing in memory is left.
+@Suite struct RebootTests {
+  @Test func whatShouldRunRunsAgain() async throws {
+    try await withPlatform { platform in
+      try await platform.start("wanted", reaching: ["allowed.test"])
+      try await platform.pcli("exec", "wanted", "--", "sh", "-c", "echo remembered > /data/note; sync")
+      try await platform.start("resting")
+      try await platform.pcli("stop", "resting")
+      try await platform.start("dead", reaching: ["allowed.test"])
+      try await platform.pcli("kill", "dead", "--reason", "a test")
+
+      try await loseEverything(platform)
+      try await platform.up()
+      try await waitUntil("the agent runs again") { try await platform.phase("wanted") == "Running" }
+      #expect(try await platform.pcli("exec", "wanted", "--", "cat", "/data/note").output == "remembered\n")
+      #expect(try await platform.ask("wanted", platform.https("allowed.test") + "/echo").status == 200)
+      #expect(try await platform.phase("resting") == "Stopped")
+      #expect(try await platform.phase("dead") == "Killed")
+      try await platform.pcli("run", "dead", expect: 5)
+      try await platform.pcli("audit", "verify")
+    }
+  }
+
+  /// What a power cut takes: the processes, then what the kernel held, then the files that a boot clears.
+  private func loseEverything(_ platform: Platform) async throws {
+    let daemon = try platform.daemon()
+    #expect(kill(daemon, SIGKILL) == 0)
+    try await waitUntil("no process is left") {
+      let left = try processes(of: platform)
+      for process in left { kill(process, SIGKILL) }
+      return left.isEmpty
+    }
+    for table in try await run("/usr/sbin/nft", ["list", "tables"]).output.split(separator: "\n") where table.contains(platform.prefix) {
+      _ = try await run("/usr/sbin/nft", ["delete"] + table.split(separator: " ").map(String.init))
+    }
+    for link in try FileManager.default.contentsOfDirectory(atPath: "/sys/class/net") where link.hasPrefix(platform.prefix) {
+      _ = try await run("/usr/sbin/ip", ["link", "del", link])
+    }
+    let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8).split(separator: "\n")
+    for mount in mounts.compactMap({ $0.split(separator: " ").dropFirst().first }).reversed() where mount.hasPrefix(platform.home) {
+      _ = try await run("/usr/bin/umount", ["-l", String(mount)])
+    }
+    try FileManager.default.removeItem(atPath: platform.home + "/run")
+  }
+
+  /// Processes in the installation's control groups, or with its folder in their command lines; not the tests' own.
+  private func processes(of platform: Platform) throws -> [Int32] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { process in
+      guard isAlive(process) else { return false }
+      let group = (try? String(contentsOfFile: "/proc/\(process)/cgroup", encoding: .utf8)) ?? ""
+      let line = (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
+      return group.contains("/\(platform.prefix)/") || (line.contains(platform.home + "/") && !line.contains("upstream.py"))
+        || (line.contains(platform.home) && line.contains("palana") && !line.contains("upstream.py"))
+    }
+  }
+}
