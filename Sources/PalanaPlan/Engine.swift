@@ -11,17 +11,20 @@ package protocol AgentEngine: Sendable {
 
   /// Runs a command inside the running sandbox with the same limits, user and network. Returns when the process ended.
   /// - Returns: the exit code, or 128 plus the signal.
+  /// - Throws: ``PalanaError`` with code `conflict` when, and only when, the agent does not run.
   func exec(
     in agent: AgentID, _ request: ExecRequest, input: AsyncStream<ExecInput>,
     output: @escaping @Sendable (ExecOutput) async throws -> Void
   ) async throws(PalanaError) -> Int32
 
   /// Writes a tar stream below `directory` (absolute, inside the sandbox), as the agent's user.
+  /// - Throws: `conflict` as ``exec(in:_:input:output:)``.
   func copyIn(
     to agent: AgentID, directory: String, tar: AsyncThrowingStream<[UInt8], any Error>
   ) async throws(PalanaError)
 
   /// Reads `path` (absolute, inside the sandbox) as a tar stream.
+  /// - Throws: `conflict` as ``exec(in:_:input:output:)``, `notFound` when there is nothing at `path`.
   func copyOut(
     from agent: AgentID, path: String
   ) async throws(PalanaError) -> AsyncThrowingStream<[UInt8], any Error>

@@ -125,6 +125,28 @@ import Testing
     }
   }
 
+  @Test func anAgentThatDoesNotRunIsNamed() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      world.engine.state.withLock { $0.isStopped = true }
+      let expected = PalanaError(
+        .conflict, "the agent ‘demo’ does not run", hint: "start it first: pcli resume demo")
+      try await Self.session(world) { reader, outbound in
+        try await outbound.write(Self.chunk(.start(ExecStart(command: ["cat"]))))
+        #expect(try await reader.next() == .failure(expected))
+      }
+      let demo = ["name": "demo"]
+      let put = try await world.call(
+        .copyIntoAgent, as: .alice, demo, query: [("path", "/data")], bytes: [],
+        headers: [("content-type", "application/x-tar")])
+      let get = try await world.call(.copyFromAgent, as: .alice, demo, query: [("path", "/data/x")])
+      for answer in [put, get] {
+        #expect(answer.status == 409)
+        #expect(try answer.decoded(PalanaError.Envelope.self).error == expected)
+      }
+    }
+  }
+
   @Test func malformedFramesEndTheCommand() async throws {
     try await ControlWorld.run { world in
       try await world.makeAgent("demo", of: .alice)

@@ -30,6 +30,7 @@ extension AgentService {
   ///
   /// Only the program's name is audited: arguments may hold what nobody should read later.
   /// - Returns: the exit code, or 128 plus the signal.
+  /// - Throws: ``PalanaError``, with code `conflict` when the agent does not run.
   package func exec(
     in agent: Agent, _ request: ExecRequest, by caller: Caller, input: AsyncStream<ExecInput>,
     output: @escaping @Sendable (ExecOutput) async throws -> Void
@@ -37,7 +38,9 @@ extension AgentService {
     try trail.allow(
       .lifecycle, "exec", by: caller, agent: try agent.reference(),
       details: ["program": request.command.first ?? "shell", "terminal": String(request.terminal != nil)])
-    return try await engine.exec(in: try agent.id(), request, input: input, output: output)
+    return try await Self.naming(agent) { (id) async throws(PalanaError) in
+      try await engine.exec(in: id, request, input: input, output: output)
+    }
   }
 
   /// Unpacks a tar stream below `directory`.
@@ -46,7 +49,9 @@ extension AgentService {
   ) async throws(PalanaError) {
     let path = try Self.absolute(directory)
     try trail.allow(.lifecycle, "copy-in", by: caller, agent: try agent.reference(), details: ["path": path])
-    try await engine.copyIn(to: try agent.id(), directory: path, tar: tar)
+    try await Self.naming(agent) { (id) async throws(PalanaError) in
+      try await engine.copyIn(to: id, directory: path, tar: tar)
+    }
   }
 
   /// Reads `path` as a tar stream.
@@ -55,7 +60,22 @@ extension AgentService {
   ) async throws(PalanaError) -> AsyncThrowingStream<[UInt8], any Error> {
     let path = try Self.absolute(path)
     try trail.allow(.lifecycle, "copy-out", by: caller, agent: try agent.reference(), details: ["path": path])
-    return try await engine.copyOut(from: try agent.id(), path: path)
+    return try await Self.naming(agent) { (id) async throws(PalanaError) in
+      try await engine.copyOut(from: id, path: path)
+    }
+  }
+
+  /// The engine knows agents by identifiers; people by names.
+  private static func naming<Value: Sendable>(
+    _ agent: Agent, _ body: (AgentID) async throws(PalanaError) -> Value
+  ) async throws(PalanaError) -> Value {
+    do {
+      return try await body(try agent.id())
+    } catch {
+      guard error.code == .conflict else { throw error }
+      let name = agent.metadata.name
+      throw PalanaError(.conflict, "the agent ‘\(name)’ does not run", hint: "start it first: pcli resume \(name)")
+    }
   }
 
   /// A path inside a sandbox: absolute, without steps upward, without NUL. The engine resolves links inside the sandbox

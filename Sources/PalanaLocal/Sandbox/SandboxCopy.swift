@@ -6,7 +6,7 @@ extension SandboxRuntime {
   ///
   /// `tar` runs inside the sandbox, never on the machine: a link that a hostile agent has planted leads to where the
   /// agent could write itself, and nowhere else.
-  /// - Throws: `invalid` for a relative folder, `failed` with what `tar` said.
+  /// - Throws: `conflict` when the sandbox does not run, `invalid` for a relative folder, `failed` with what `tar` said.
   package func copyIn(
     to agent: AgentID, directory: String, tar: AsyncThrowingStream<[UInt8], any Error>
   ) async throws(PalanaError) {
@@ -25,7 +25,8 @@ extension SandboxRuntime {
 
   /// Reads `path` (absolute, inside the sandbox) as a tar stream, with `tar` inside the sandbox. Links are in it as
   /// links.
-  /// - Throws: `invalid` for a path that is not one; the stream throws `failed` with what `tar` said.
+  /// - Throws: `conflict` when the sandbox does not run, `notFound` for what is not there, `invalid` for a path that is
+  ///   not one; the stream throws `failed` with what `tar` said.
   package func copyOut(
     from agent: AgentID, path: String
   ) async throws(PalanaError) -> AsyncThrowingStream<[UInt8], any Error> {
@@ -37,7 +38,7 @@ extension SandboxRuntime {
     let name = String(path[path.index(after: slash)...])
     // A stream that has begun can only break off; so what is not there is said before.
     let looks = try await status(of: [OCIRenderer.toolboxPath, "test", "-e", path, "-o", "-L", path], in: agent)
-    if looks == 1 { throw PalanaError(.notFound, "there is no \(path) in \(agent)") }
+    if looks == 1 { throw PalanaError(.notFound, "there is no \(path) in the sandbox") }
     let request = ExecRequest(
       command: try await tarProgram(in: agent) + ["-c", "-f", "-", "-C", folder, "--", name], workingDirectory: "/")
     let (noInput, end) = AsyncStream.makeStream(of: ExecInput.self)

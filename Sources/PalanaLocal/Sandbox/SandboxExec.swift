@@ -12,7 +12,7 @@ extension SandboxRuntime {
   /// throws: then the command is killed. A slow `output` slows the command down.
   /// - Returns: the exit code, or 128 plus the signal; 127 and 126 as in a shell when the program is missing or cannot
   ///   be run.
-  /// - Throws: `notFound` when the sandbox does not run, `failed` when the command cannot be started.
+  /// - Throws: `conflict` when the sandbox does not run, `failed` when the command cannot be started.
   package func exec(
     in agent: AgentID, _ request: ExecRequest, input: AsyncStream<ExecInput>,
     output: @escaping @Sendable (ExecOutput) async throws -> Void
@@ -27,7 +27,7 @@ extension SandboxRuntime {
   ) async throws(PalanaError) -> Int32 where Input.Element == ExecInput {
     let machine = try machine()
     guard let live = table.live(agent) else {
-      throw PalanaError(.notFound, "\(agent) does not run", hint: "start it first")
+      throw Self.notRunning(agent)
     }
     let job = try await execJob(agent, live, request, machine)
     do {
@@ -105,6 +105,10 @@ extension SandboxRuntime {
     return sentence.contains("Permission denied") || sentence.contains("Exec format") ? 126 : nil
   }
 
+  private static func notRunning(_ agent: AgentID) -> PalanaError {
+    PalanaError(.conflict, "\(agent) does not run", hint: "start it first")
+  }
+
   // MARK: - What is run
 
   private func execJob(
@@ -116,7 +120,7 @@ extension SandboxRuntime {
       Files.read("/proc/\(live.shim.pid)/root\(bundle)/config.json")
     }
     guard let bytes, live.shim.signal(0), let spec = try? JSONDecoder().decode(OCISpec.self, from: Data(bytes)) else {
-      throw PalanaError(.notFound, "\(agent) does not run")
+      throw Self.notRunning(agent)
     }
     let process = try spec.process.command(request)
     guard let json = try? JSONEncoder().encode(process) else {

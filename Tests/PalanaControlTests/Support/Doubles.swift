@@ -12,6 +12,7 @@ final class FakeEngine: AgentEngine {
     var execs: [ExecRequest] = []
     var cancelled = 0
     var inputs: [ExecInput] = []
+    var isStopped = false
   }
 
   let state = Mutex(State())
@@ -37,6 +38,7 @@ final class FakeEngine: AgentEngine {
     in agent: AgentID, _ request: ExecRequest, input: AsyncStream<ExecInput>,
     output: @escaping @Sendable (ExecOutput) async throws -> Void
   ) async throws(PalanaError) -> Int32 {
+    try checkRunning(agent)
     state.withLock { $0.execs.append(request) }
     if request.command.first == "missing" { throw PalanaError(.notFound, "no such program") }
     do {
@@ -64,6 +66,7 @@ final class FakeEngine: AgentEngine {
   func copyIn(
     to agent: AgentID, directory: String, tar: AsyncThrowingStream<[UInt8], any Error>
   ) async throws(PalanaError) {
+    try checkRunning(agent)
     var all: [UInt8] = []
     do { for try await piece in tar { all += piece } } catch { throw PalanaError(.failed, "the stream broke") }
     state.withLock { [all] in $0.copied[directory] = all }
@@ -72,6 +75,7 @@ final class FakeEngine: AgentEngine {
   func copyOut(
     from agent: AgentID, path: String
   ) async throws(PalanaError) -> AsyncThrowingStream<[UInt8], any Error> {
+    try checkRunning(agent)
     guard let bytes = state.withLock({ $0.copied[path] }) else { throw PalanaError(.notFound, "no such path") }
     let (stream, continuation) = AsyncThrowingStream<[UInt8], any Error>.makeStream()
     continuation.yield(bytes)
@@ -80,6 +84,10 @@ final class FakeEngine: AgentEngine {
   }
 
   func waitForExit(of agent: AgentID) async throws(PalanaError) -> Int32 { 0 }
+
+  private func checkRunning(_ agent: AgentID) throws(PalanaError) {
+    if state.withLock({ $0.isStopped }) { throw PalanaError(.conflict, "\(agent) does not run") }
+  }
 }
 
 /// A plane whose state can be read and whose failures can be arranged.

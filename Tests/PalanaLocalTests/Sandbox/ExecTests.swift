@@ -73,7 +73,7 @@ extension SandboxSuites {
       }
     }
 
-    @Test("a missing program is 127, a sandbox that does not run is not found")
+    @Test("a missing program is 127, a sandbox that does not run is a conflict")
     func failures() async throws {
       try await SandboxFixture.run { fixture in
         let plan = try fixture.plan(["/bin/sleep", "600"])
@@ -81,7 +81,7 @@ extension SandboxSuites {
         #expect(try await fixture.exec(plan.id, ["no-such-program"]).code == 127)
         #expect(try await fixture.exec(plan.id, ["/etc/passwd"]).code == 126)
         let other = AgentID(owner: plan.owner, name: try ResourceName("other"))
-        await #expect { try await fixture.exec(other, ["true"]) } throws: { ($0 as? PalanaError)?.code == .notFound }
+        await #expect { try await fixture.exec(other, ["true"]) } throws: { ($0 as? PalanaError)?.code == .conflict }
       }
     }
 
