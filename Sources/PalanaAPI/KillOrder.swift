@@ -32,6 +32,19 @@ package struct KillOrderSpec: ResourceSpec {
   }
 }
 
+extension KillOrderSpec.Target {
+  /// Whether it speaks of `agent`. An agent without an owner is covered by everything: containment fails closed.
+  package func covers(_ agent: Agent) -> Bool {
+    guard let owner = agent.spec.owner else { return true }
+    return switch self {
+    case .agent(let id): id == AgentID(owner: owner, name: agent.metadata.name)
+    case .owner(let raw): raw == owner
+    case .template(let name): agent.spec.effectiveTemplateName == name
+    case .all: true
+    }
+  }
+}
+
 /// As people read it: exactly one of `{agent: ID}`, `{owner: IDENTITY}`, `{template: NAME}`, `{all: true}`.
 extension KillOrderSpec.Target {
   private enum CodingKeys: String, CodingKey { case agent, owner, template, all }

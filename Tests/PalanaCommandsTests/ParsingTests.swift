@@ -1,4 +1,5 @@
 import ArgumentParser
+import PalanaCore
 import Testing
 
 @testable import PalanaCommands
@@ -131,7 +132,7 @@ struct ParsingTests {
 
   @Test("help, version and completion scripts")
   func help() async throws {
-    #expect(try await CommandRunner.run(["--version"]).output == PCLIVersion.text + "\n")
+    #expect(try await CommandRunner.run(["--version"]).output == PalanaVersion.current + "\n")
     let help = try await CommandRunner.run(["--help"])
     #expect(help.code == 0 && help.output.contains("USAGE: pcli"))
     let nested = try await CommandRunner.run(["help", "secrets", "add"])

@@ -152,8 +152,3 @@ extension LocalPlatform {
 
 extension RegoGuardrail: GuardrailShutdown {}
 extension OPAServerGuardrail: GuardrailShutdown {}
-
-/// The version of this build.
-package enum PalanaVersion {
-  package static let current = "0.1.0"
-}

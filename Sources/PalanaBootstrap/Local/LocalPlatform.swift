@@ -113,7 +113,7 @@ struct LocalPlatform: Service {
   private func killedAgents() async throws(PalanaError) -> Set<AgentID> {
     let orders = try await store.list(KillOrderSpec.self, owner: nil)
     var killed: Set<AgentID> = []
-    for agent in try await store.list(AgentSpec.self, owner: nil) where orders.contains(where: { $0.spec.concerns(agent) }) {
+    for agent in try await store.list(AgentSpec.self, owner: nil) where orders.contains(where: { $0.spec.target.covers(agent) }) {
       if let owner = agent.spec.owner { killed.insert(AgentID(owner: owner, name: agent.metadata.name)) }
     }
     return killed

@@ -63,7 +63,7 @@ package actor EgressProjection {
         EgressAgent(
           subject: subject, source: facts.address, proxyToken: proxyToken(facts.uid),
           decisions: book.core(for: agent, template: template, policies: policies),
-          bindings: placeholders(own, subject: subject), isKilled: orders.contains { $0.spec.concerns(agent) }))
+          bindings: placeholders(own, subject: subject), isKilled: orders.contains { $0.spec.target.covers(agent) }))
     }
     version += 1
     await apply(try EgressSnapshot(version: version, agents: agents))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import PalanaCore
 
 /// The root of the command tree.
 struct PCLI: AsyncParsableCommand {
@@ -9,7 +10,7 @@ struct PCLI: AsyncParsableCommand {
       Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 denied, 5 conflict, 6 unreachable; ‘run --wait’ and ‘exec’ hand on \
       the process's own.
       """,
-    version: PCLIVersion.text,
+    version: PalanaVersion.current,
     groupedSubcommands: [
       CommandGroup(
         name: "Agents",

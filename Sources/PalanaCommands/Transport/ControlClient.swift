@@ -83,7 +83,7 @@ struct ControlClient: Sendable {
     let route = operation.route
     var request = HTTPClientRequest(url: endpoint.url(operation, parameters, query))
     request.method = HTTPMethod(rawValue: route.verb.rawValue)
-    request.headers.add(name: "user-agent", value: "pcli/\(PCLIVersion.text)")
+    request.headers.add(name: "user-agent", value: "pcli/\(PalanaVersion.current)")
     // The library would send the socket's path, which is no valid host.
     if case .socket = endpoint.address { request.headers.add(name: "host", value: "palana") }
     if let token = endpoint.token { request.headers.add(name: "authorization", value: "Bearer \(token.reveal())") }

@@ -137,7 +137,7 @@ package struct AgentService: Sendable {
   /// - Throws: ``PalanaError`` with code `conflict` while an order keeps the agent killed.
   func refuseKilled(_ agent: Agent) async throws(PalanaError) {
     let orders = try await store.list(KillOrderSpec.self, owner: nil)
-    guard let order = orders.first(where: { KillMatch.covers($0.spec.target, agent) }) else { return }
+    guard let order = orders.first(where: { $0.spec.target.covers(agent) }) else { return }
     throw PalanaError(
       .conflict, "the agent ‘\(agent.metadata.name)’ is killed by order \(order.metadata.name): \(order.spec.reason)",
       hint: "pcli unkill takes the order back")

@@ -73,7 +73,7 @@ package actor ContainmentRetries {
     guard let orders = try? await store.list(KillOrderSpec.self, owner: nil),
       let known = try? await store.list(AgentSpec.self, owner: nil)
     else { return agents }
-    let covered = known.filter { agent in orders.contains { KillMatch.covers($0.spec.target, agent) } }
+    let covered = known.filter { agent in orders.contains { $0.spec.target.covers(agent) } }
     return agents.intersection(covered.compactMap { try? $0.id() })
   }
 }

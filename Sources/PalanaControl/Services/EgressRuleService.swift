@@ -87,7 +87,7 @@ package struct EgressRuleService: Sendable {
     let agent = try await resources.access.find(AgentSpec.self, named: name, owner: owner, by: caller)
     guard let question = try EgressQuestion(request, from: agent) else { return EgressQuestion.malformed(request) }
     let orders = try await store.list(KillOrderSpec.self, owner: nil)
-    if let order = orders.first(where: { KillMatch.covers($0.spec.target, agent) }) {
+    if let order = orders.first(where: { $0.spec.target.covers(agent) }) {
       return question.killed(by: order)
     }
     // A tunnel is decided on before anything in it is: what does not get past that is not asked about further.

@@ -78,7 +78,7 @@ package struct KillService: Sendable {
     let matching = try await store.list(KillOrderSpec.self, owner: nil).filter { $0.spec.target == scope.target }
     guard !matching.isEmpty else {
       throw PalanaError(
-        .notFound, "no order with the target ‘\(KillMatch.text(scope.target))’ is in force",
+        .notFound, "no order with the target ‘\(scope.target.text)’ is in force",
         hint: "pcli get killorders shows what is")
     }
     let mine = matching.filter { caller.isOperator || $0.spec.by == caller.identity }
@@ -88,7 +88,7 @@ package struct KillService: Sendable {
     try trail.allow(
       .kill, "unkill", by: caller,
       details: [
-        "target": KillMatch.text(scope.target), "reason": reason,
+        "target": scope.target.text, "reason": reason,
         "orders": mine.map(\.metadata.name.text).joined(separator: " "),
       ])
     for order in mine { try await remove(order) }
@@ -142,7 +142,7 @@ package struct KillService: Sendable {
   private func coveredBy(_ orders: [KillOrder]) async throws(PalanaError) -> Set<AgentID> {
     var ids: Set<AgentID> = []
     for agent in try await store.list(AgentSpec.self, owner: nil)
-    where orders.contains(where: { KillMatch.covers($0.spec.target, agent) }) {
+    where orders.contains(where: { $0.spec.target.covers(agent) }) {
       ids.insert(try agent.id())
     }
     return ids
@@ -151,7 +151,7 @@ package struct KillService: Sendable {
   private func affected(_ scope: KillScope, _ warnings: inout [String]) async -> [KillReport.AgentEntry] {
     do {
       var entries: [KillReport.AgentEntry] = []
-      for agent in try await store.list(AgentSpec.self, owner: nil) where KillMatch.covers(scope.target, agent) {
+      for agent in try await store.list(AgentSpec.self, owner: nil) where scope.target.covers(agent) {
         let reference = try agent.reference()
         entries.append(.init(id: reference.id, name: reference.name, owner: reference.owner))
       }
@@ -175,7 +175,7 @@ package struct KillService: Sendable {
   ) -> KillReport {
     var report = report
     var details = [
-      "target": KillMatch.text(scope.target), "reason": reason, "orders": report.orders.joined(separator: " "),
+      "target": scope.target.text, "reason": reason, "orders": report.orders.joined(separator: " "),
       "agents": String(report.agents.count),
     ]
     for plane in report.planes {

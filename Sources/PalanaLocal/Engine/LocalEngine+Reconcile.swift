@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 import Logging
-package import PalanaAPI
+import PalanaAPI
 import PalanaCore
 import PalanaPlan
 import PalanaStore
@@ -76,7 +76,7 @@ extension LocalEngine {
     var memory = memory.read(key.id)
     // The agent was deleted and made again: the memory is of its predecessor.
     if memory?.uid != agent.metadata.uid { memory = nil }
-    let isKilled = contained.contains(key.id) || orders.contains { $0.spec.concerns(agent) }
+    let isKilled = contained.contains(key.id) || orders.contains { $0.spec.target.covers(agent) }
     if isKilled { contained.insert(key.id) }
     return Situation(
       key: key, agent: agent, template: template, effective: effective,
@@ -145,16 +145,4 @@ extension LocalEngine {
 package enum EngineAnnotation {
   /// `true`: a deletion removes `/data` and the secrets too.
   package static let purge = "palana.dev/purge"
-}
-
-extension KillOrderSpec {
-  /// Whether this order keeps `agent` cut off.
-  package func concerns(_ agent: Agent) -> Bool {
-    switch target {
-    case .all: true
-    case .owner(let owner): agent.spec.owner == owner
-    case .template(let name): agent.spec.effectiveTemplateName == name
-    case .agent(let id): agent.spec.owner.map { AgentID(owner: $0, name: agent.metadata.name) } == id
-    }
-  }
 }

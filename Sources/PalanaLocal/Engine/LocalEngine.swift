@@ -61,7 +61,7 @@ package actor LocalEngine {
       guard let owner = agent.spec.owner, let uid = agent.metadata.uid else { continue }
       let id = AgentID(owner: owner, name: agent.metadata.name)
       known.insert(id)
-      if orders.contains(where: { $0.spec.concerns(agent) }) { contained.insert(id) }
+      if orders.contains(where: { $0.spec.target.covers(agent) }) { contained.insert(id) }
       guard case .running = runtime.state(of: id), !contained.contains(id) else { continue }
       let allocation = configuration.allocation(index: try await configuration.allocate(id))
       live[id] = LiveAgentFacts(name: agent.metadata.name, owner: owner, uid: uid, address: allocation.address)
