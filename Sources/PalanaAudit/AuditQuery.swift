@@ -16,13 +16,15 @@ package struct AuditQuery: Codable, Hashable, Sendable {
   package var until: Timestamp?
   /// Only records after this one.
   package var afterSeq: Int64?
-  /// The newest so many (with `afterSeq`: the oldest so many), 1 to 10,000. Nil: 100.
+  /// Only records before this one.
+  package var beforeSeq: Int64?
+  /// The newest so many (with `afterSeq`: the oldest so many). 0: all of them. Nil: 100.
   package var limit: Int?
 
   package init(
     agent: String? = nil, owner: UserIdentity? = nil, host: String? = nil, component: AuditEvent.Component? = nil,
     decision: AuditEvent.Decision? = nil, severity: AuditEvent.Severity? = nil, since: Timestamp? = nil,
-    until: Timestamp? = nil, afterSeq: Int64? = nil, limit: Int? = nil
+    until: Timestamp? = nil, afterSeq: Int64? = nil, beforeSeq: Int64? = nil, limit: Int? = nil
   ) {
     self.agent = agent
     self.owner = owner
@@ -33,6 +35,7 @@ package struct AuditQuery: Codable, Hashable, Sendable {
     self.since = since
     self.until = until
     self.afterSeq = afterSeq
+    self.beforeSeq = beforeSeq
     self.limit = limit
   }
 }

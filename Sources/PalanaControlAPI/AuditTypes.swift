@@ -3,7 +3,7 @@ import PalanaCore
 
 /// What is asked of `/v1/audit`.
 package struct AuditRequest: Hashable, Sendable {
-  /// Which events; without `afterSeq`, which is the server's business.
+  /// Which events.
   package var query: AuditQuery
   /// Keeps the stream open for events to come.
   package var follow: Bool
@@ -25,6 +25,8 @@ package struct AuditRequest: Hashable, Sendable {
     add("severity", query.severity?.rawValue)
     add("since", query.since?.description)
     add("until", query.until?.description)
+    add("afterSeq", query.afterSeq.map(String.init))
+    add("beforeSeq", query.beforeSeq.map(String.init))
     add("limit", query.limit.map(String.init))
     if follow { items.append(("follow", "true")) }
     return items
@@ -38,7 +40,9 @@ package struct AuditRequest: Hashable, Sendable {
     .init("component", .string, "Component that wrote the event."),
     .init("decision", .string, "allow, deny, error or info."), .init("severity", .string, "normal or critical."),
     .init("since", .string, "RFC 3339 time, inclusive."), .init("until", .string, "RFC 3339 time, exclusive."),
-    .init("limit", .integer, "The newest so many, 1 to 10000; absent: 100."),
+    .init("afterSeq", .integer, "Only records after this number; the oldest of them when there is a limit."),
+    .init("beforeSeq", .integer, "Only records before this number."),
+    .init("limit", .integer, "The newest so many (with afterSeq: the oldest); 0: all; absent: 100."),
     .init("follow", .boolean, "Keeps the stream open."),
   ]
 }

@@ -110,7 +110,7 @@ struct ParsingTests {
     "secrets add demo N a=- b=-",
     "secrets bind demo N", "peer allow a b", "peer allow a b --port 0", "peer allow a a --port 1",
     "run demo --wait --detach",
-    "audit --component nothing", "audit --limit 0", "audit verify --partial", "completion tcsh", "up --unknown",
+    "audit --component nothing", "audit --limit 0", "audit --limit 5 --all", "audit verify --partial", "completion tcsh", "up --unknown",
   ]
 
   @Test("wrong usage ends with 2 and says so", arguments: wrong.filter { $0 != "secrets" })

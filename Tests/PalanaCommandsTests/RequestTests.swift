@@ -93,6 +93,18 @@ struct RequestTests {
     )
   }
 
+  @Test(
+    "an export has no bound unless it is given one",
+    arguments: [
+      ("audit", "100"), ("audit --all", "0"), ("audit --limit 50000", "50000"), ("audit --until 1h --all", "0"),
+      ("audit --agent demo --until 1h", "100"),
+      ("audit --since 1h", "0"), ("audit --since 1h --limit 7", "7"),
+    ])
+  func auditLimits(_ line: String, _ limit: String) async throws {
+    let (request, _) = try await body(line, ["GET /v1/audit": Fixtures.events])
+    #expect(request.uri.hasSuffix("limit=\(limit)"), "\(request.uri)")
+  }
+
   @Test("--user travels in its header, a token only to servers")
   func user() async throws {
     let result = try await CommandRunner.run(

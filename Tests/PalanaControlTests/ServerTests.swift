@@ -121,8 +121,8 @@ import Testing
         let answer = try await world.send("DELETE", base, "/v1/agents/demo\(query)")
         #expect(answer.status == 400, "\(query)")
       }
-      #expect(try await world.send("GET", base, "/v1/audit?limit=0").status == 400)
-      #expect(try await world.send("GET", base, "/v1/audit?limit=10001").status == 400)
+      #expect(try await world.send("GET", base, "/v1/audit?limit=-1").status == 400)
+      #expect(try await world.send("GET", base, "/v1/audit?afterSeq=x").status == 400)
       #expect(try await world.send("GET", base, "/v1/audit?component=all").status == 400)
       #expect(try await world.call(.getAgent, as: .alice, ["name": "demo"]).status == 200)
     }
@@ -135,6 +135,29 @@ import Testing
         #expect(answer.headers.first(name: "cache-control") == "no-store", "\(path)")
         #expect(answer.headers.first(name: "x-content-type-options") == "nosniff")
       }
+    }
+  }
+
+  @Test func theTrailIsReadPageByPageAndIsOneChain() async throws {
+    try await ControlWorld.run { world in
+      for number in 0..<25 { try await world.makeAgent("a\(number)", of: .alice) }
+      var verifier = AuditVerifier()
+      var (last, pages): (Int, Int) = (0, 0)
+      while true {
+        let query = [("afterSeq", "\(last)"), ("limit", "10")]
+        let lines = try await world.call(.audit, as: .root, query: query).bytes.split(separator: 10)
+        guard !lines.isEmpty else { break }
+        #expect(lines.count <= 10)
+        for line in lines { verifier.add(line: line) }
+        last = try #require(try JSONValue(parsing: Array(lines[lines.count - 1]))["seq"]?.int)
+        pages += 1
+      }
+      let result = verifier.finish()
+      #expect(result.isIntact && result.checked >= 25 && result.firstSeq == 1 && pages > 2, "\(result)")
+      let all = try await world.call(.audit, as: .root, query: [("limit", "0")]).lines
+      #expect(all.count == Int(result.checked))
+      let before = try await world.call(.audit, as: .root, query: [("beforeSeq", "9"), ("limit", "3")]).lines
+      #expect(before.map { $0["seq"]?.int } == [6, 7, 8])
     }
   }
 

@@ -36,7 +36,11 @@ import Testing
     (AuditQuery(), [1, 2, 3, 4, 5, 6, 7]),
     (AuditQuery(limit: 2), [6, 7]),
     (AuditQuery(afterSeq: 2, limit: 3), [3, 4, 5]),
-    (AuditQuery(limit: 0), [7]),
+    (AuditQuery(afterSeq: 6), [7]),
+    (AuditQuery(afterSeq: 7), []),
+    (AuditQuery(beforeSeq: 5, limit: 2), [3, 4]),
+    (AuditQuery(afterSeq: 2, beforeSeq: 5), [3, 4]),
+    (AuditQuery(beforeSeq: 1), []),
     (AuditQuery(agent: "demo"), [1, 2, 4, 5]),
     (AuditQuery(agent: "demo-af04296fd8"), [1, 2, 5]),
     (AuditQuery(agent: "nobody"), []),
@@ -58,6 +62,33 @@ import Testing
     try await withLog { log, _ in
       let found = try await log.query(query, scope: .everything)
       #expect(found.map(\.seq) == expected)
+      #expect(try await numbers(log.history(query, scope: .everything)) == expected)
+    }
+  }
+
+  @Test func historyHasNoBoundAndEndsWhereItWasOpened() async throws {
+    try await withFolder { folder in
+      let spool = try AuditSpool(directory: folder + "/spool")
+      let log = try await AuditLog.open(path: folder + "/audit.sqlite", spool: spool, logger: quiet)
+      let writer = spool.makeWriter(label: "test")
+      let total: Int64 = 10_501
+      for number in 0..<Int(total) { try writer.record(egressEvent(number, decision: number % 2 == 0 ? .allow : .deny)) }
+      let all = try await log.history(AuditQuery(limit: 0), scope: .everything)
+      try writer.record(egressEvent(0))
+      try await log.drain()
+      #expect(all.end == total)
+      // The lines of a long export are one chain.
+      var verifier = AuditVerifier()
+      for try await record in all { verifier.add(line: record.line) }
+      let result = verifier.finish(expecting: total)
+      #expect(result.isIntact && result.checked == total && result.firstSeq == 1)
+      // More than one page, from either side, and with a filter.
+      let newest = try await numbers(log.history(AuditQuery(limit: 10_400), scope: .everything))
+      #expect(newest == Array((total + 1 - 10_399)...(total + 1)))
+      let denied = try await numbers(log.history(AuditQuery(decision: .deny, limit: 700), scope: .everything))
+      #expect(denied.count == 700 && denied.last == total - 1 && denied.first == total - 1 - 1398)
+      let oldest = try await numbers(log.history(AuditQuery(afterSeq: 5, limit: 1200), scope: .everything))
+      #expect(oldest == Array(6...1205))
     }
   }
 
@@ -125,6 +156,12 @@ import Testing
   private func recent() throws -> AuditEvent {
     AuditEvent(
       time: WallClock.system.now(), component: .egress, action: "request", decision: .allow, agent: try agentRef())
+  }
+
+  private func numbers(_ history: AuditHistory) async throws -> [Int64] {
+    var seen: [Int64] = []
+    for try await record in history { seen.append(record.seq) }
+    return seen
   }
 
   private func take(_ count: Int, from follow: AuditFollow) async throws -> [Int64] {

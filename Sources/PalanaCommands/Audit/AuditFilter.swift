@@ -20,15 +20,19 @@ struct AuditFilter: ParsableArguments {
   @Option(help: ArgumentHelp("Only from this time on: 1h (ago), or an RFC 3339 time.", valueName: "time"))
   var since: String?
   @Option(help: ArgumentHelp("Only before this time.", valueName: "time")) var until: String?
-  @Option(help: ArgumentHelp("The newest so many.", valueName: "n")) var limit = 100
+  @Option(help: ArgumentHelp("The newest so many; without --since and --all: 100.", valueName: "n")) var limit: Int?
+  @Flag(help: "All of them, from the first on.") var all = false
 
   func validate() throws {
-    guard (1...10_000).contains(limit) else { throw ValidationError("--limit is 1 to 10000") }
+    if let limit, limit < 1 { throw ValidationError("--limit is at least 1") }
+    if limit != nil, all { throw ValidationError("--limit and --all exclude each other") }
   }
 
   /// The query of the request.
   /// - Throws: ``PalanaError`` with code `invalid`.
   func query(now: Timestamp, follow: Bool) throws -> [QueryItem] {
+    // Whoever names a beginning wants everything from there on.
+    let limit = limit ?? (all || since != nil ? 0 : 100)
     let query = AuditQuery(
       agent: agent, owner: try owner.map { try UserIdentity($0) }, host: host, component: component, decision: decision,
       severity: severity, since: try since.map { try PointInTime.parse($0, option: "--since", now: now) },

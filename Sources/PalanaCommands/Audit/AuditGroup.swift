@@ -5,8 +5,8 @@ struct AuditGroup: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit", abstract: "What agents did and what was decided about it.",
     discussion: """
-      With -o json each event is one line, exactly as it is stored; such an export can be checked with \
-      ‘pcli audit verify --file’, also on another machine.
+      With -o json each event is one line, exactly as it is stored; an export (‘pcli audit --all -o json > FILE’) can be checked \
+      with ‘pcli audit verify --file FILE’, also on another machine.
       """,
     subcommands: [AuditShow.self, AuditVerify.self], defaultSubcommand: AuditShow.self)
 

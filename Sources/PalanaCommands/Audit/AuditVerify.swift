@@ -8,7 +8,7 @@ struct AuditVerify: PalanaCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify", abstract: "Check that no event was edited, removed or reordered.",
     discussion: """
-      Asks the platform; with --file checks an export (‘pcli audit -o json > FILE’) without it, so that nobody has to be believed. \
+      Asks the platform; with --file checks an export (‘pcli audit --all -o json > FILE’) without it, so that nobody has to be believed. \
       Note the head of a check elsewhere and give it later as --head: then a cut of the end shows too. Exits 1 when something is wrong.
       """)
 

@@ -7,6 +7,9 @@ struct AuditWriter {
   private var waiting: [JSONValue] = []
   private var hasHeadings = false
 
+  /// A table waits for this many rows to find its widths; a longer one goes on row by row, with fixed ones.
+  private static let mostWaiting = 10_000
+
   /// Widths of the columns when rows are written one by one.
   private static let widths = [20, 12, 9, 9, 8, 28, 7, 24, 6]
 
@@ -22,14 +25,20 @@ struct AuditWriter {
     case .yaml: try await output.raw("---\n" + (try YAMLText.document(try JSONValue(parsing: line))))
     case .table:
       let event = try JSONValue(parsing: line)
-      guard follow else { return waiting.append(event) }
-      try await rows([event], widths: Self.widths)
+      if !follow, !hasHeadings {
+        waiting.append(event)
+        if waiting.count < Self.mostWaiting { return }
+        try await rows(waiting, widths: Self.widths)
+        waiting = []
+      } else {
+        try await rows([event], widths: Self.widths)
+      }
     }
   }
 
   /// Writes what waits.
   mutating func finish() async throws {
-    guard output.format == .table, !follow else { return }
+    guard output.format == .table, !follow, !hasHeadings else { return }
     guard !waiting.isEmpty else { return try await output.note("No event matches.") }
     try await rows(waiting, widths: [])
   }

@@ -24,12 +24,12 @@ enum ContainmentRoutes {
 
   private static func trail(_ call: RouteCall, _ audit: AuditService) async throws -> Response {
     let request = try self.request(call.query)
-    let (past, future) = try await audit.lines(request, by: call.caller)
+    let parts = try await audit.lines(request, by: call.caller)
     return StreamingAnswer.response(to: call.request, mediaType: "application/x-ndjson") { _, emit in
       do {
-        for line in past { try await emit(line + [10]) }
-        guard let future else { return }
-        for try await line in future { try await emit(line + [10]) }
+        for part in parts {
+          for try await line in part { try await emit(line + [10]) }
+        }
       } catch {
         await StreamingAnswer.fail(error, emit)
       }
@@ -44,7 +44,9 @@ enum ContainmentRoutes {
         component: try query.choice("component", AuditEvent.Component.self),
         decision: try query.choice("decision", AuditEvent.Decision.self),
         severity: try query.choice("severity", AuditEvent.Severity.self), since: try query.time("since"),
-        until: try query.time("until"), limit: try query.integer("limit", in: 1...10_000)),
+        until: try query.time("until"), afterSeq: try query.integer("afterSeq", in: 0...Int.max).map(Int64.init),
+        beforeSeq: try query.integer("beforeSeq", in: 0...Int.max).map(Int64.init),
+        limit: try query.integer("limit", in: 0...Int.max)),
       follow: try query.flag("follow"))
   }
 }

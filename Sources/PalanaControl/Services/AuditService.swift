@@ -4,10 +4,11 @@ package import PalanaCore
 
 /// Answers questions about the audit trail.
 package protocol AuditReader: Sendable {
-  /// Number of the newest record.
-  var head: Int64 { get }
-  /// The matching records, oldest first, as JSON without line breaks.
-  func lines(_ query: AuditQuery, scope: AuditScope) async throws(PalanaError) -> [[UInt8]]
+  /// The matching records that are there now, oldest first, as JSON without line breaks, and the number of the newest
+  /// record that was looked at. However many there are, few are held at a time.
+  func history(
+    _ query: AuditQuery, scope: AuditScope
+  ) async throws(PalanaError) -> (lines: AsyncThrowingStream<[UInt8], any Error>, end: Int64)
   /// Matching records after `query.afterSeq` as they come; ends when the consuming task is cancelled.
   func follow(_ query: AuditQuery, scope: AuditScope) -> AsyncThrowingStream<[UInt8], any Error>
   /// Checks the whole chain.
@@ -26,26 +27,18 @@ package struct AuditService: Sendable {
   /// Lines that match, and with `follow` those to come after them, without a gap or a repetition between the two.
   package func lines(
     _ request: AuditRequest, by caller: Caller
-  ) async throws(PalanaError) -> (past: [[UInt8]], future: AsyncThrowingStream<[UInt8], any Error>?) {
+  ) async throws(PalanaError) -> [AsyncThrowingStream<[UInt8], any Error>] {
     let scope = Self.scope(of: caller)
-    // Read before the query: what comes after it is either in the answer or after this number.
-    let head = reader.head
-    let past = try await reader.lines(request.query, scope: scope)
-    guard request.follow else { return (past, nil) }
+    // Whoever follows from a number on gets all that comes after it, so there is no past to cut at a limit.
+    if request.follow, request.query.afterSeq != nil { return [reader.follow(request.query, scope: scope)] }
+    let past = try await reader.history(request.query, scope: scope)
+    guard request.follow else { return [past.lines] }
     var query = request.query
-    query.limit = nil
-    query.afterSeq = past.last.flatMap(Self.sequence(of:)) ?? head
-    return (past, reader.follow(query, scope: scope))
+    query.afterSeq = past.end
+    return [past.lines, reader.follow(query, scope: scope)]
   }
 
   package func verify() async throws(PalanaError) -> AuditVerifyResult {
     AuditVerifyResult(try await reader.verify())
-  }
-
-  /// The number at the start of a record's line, `{"seq":N,`.
-  static func sequence(of line: [UInt8]) -> Int64? {
-    let prefix = Array("{\"seq\":".utf8)
-    guard line.starts(with: prefix) else { return nil }
-    return Int64(String(decoding: line.dropFirst(prefix.count).prefix { (48...57).contains($0) }, as: UTF8.self))
   }
 }

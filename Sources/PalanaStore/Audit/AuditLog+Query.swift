@@ -7,13 +7,28 @@ package import PalanaCore
 extension AuditLog {
   private static let largestPage = 10_000
 
-  /// The matching records, oldest first. Sees everything that was accepted before the call.
+  /// The matching records, oldest first, at most 10,000. Sees everything that was accepted before the call.
   package func query(_ query: AuditQuery, scope: AuditScope) async throws(PalanaError) -> [AuditRecord] {
     // Somebody who has just done a thing expects to see it. When the drain fails, what is there is still worth showing.
     try? await drain()
     let limit = min(max(query.limit ?? 100, 1), Self.largestPage)
     let select = AuditSelect(query, scope: scope)
     return try await database.read { db in try select.records(db, after: query.afterSeq, limit: limit) }
+  }
+
+  /// The matching records, oldest first, as many as ``AuditQuery/limit`` says, without a bound. Sees everything that was
+  /// accepted before the call and nothing that comes later.
+  package func history(_ query: AuditQuery, scope: AuditScope) async throws(PalanaError) -> AuditHistory {
+    try? await drain()
+    let select = AuditSelect(query, scope: scope)
+    let limit = query.limit == 0 ? nil : max(query.limit ?? 100, 1)
+    let (start, end) = try await database.read { db in
+      let head = try Int64.fetchOne(db, sql: "SELECT seq FROM head WHERE id = 1") ?? 0
+      if let after = query.afterSeq { return (after, head) }
+      guard let limit else { return (0, head) }
+      return (try select.start(db, ofNewest: limit, through: head).map { $0 - 1 } ?? head, head)
+    }
+    return AuditHistory(log: self, query: query, scope: scope, start: start, end: end, limit: limit)
   }
 
   /// Matching records from now on (or after `query.afterSeq`), as they join the chain. It ends when the consuming task is

@@ -24,6 +24,7 @@ struct AuditSelect {
     }
     if let since = query.since { add("time >= ?", [since.microseconds]) }
     if let until = query.until { add("time < ?", [until.microseconds]) }
+    if let before = query.beforeSeq { add("seq < ?", [before]) }
   }
 
   private mutating func add(_ condition: String, _ values: StatementArguments) {
@@ -51,10 +52,12 @@ struct AuditSelect {
   }
 
   /// The newest `limit` matches (after `seq`: the oldest ones behind it), oldest first.
-  func records(_ db: Database, after seq: Int64?, limit: Int) throws -> [AuditRecord] {
+  /// - Parameter end: the last record that is looked at; nil: any.
+  func records(_ db: Database, after seq: Int64?, through end: Int64? = nil, limit: Int) throws -> [AuditRecord] {
     var select = self
     if let seq { select.add("seq > ?", [seq]) }
-    let filter = select.conditions.isEmpty ? "" : "WHERE " + select.conditions.joined(separator: " AND ")
+    if let end { select.add("seq <= ?", [end]) }
+    let filter = select.filter
     let order = seq == nil ? "DESC" : "ASC"
     let rows = try Row.fetchAll(
       db, sql: "SELECT seq, time, body, prev, hash FROM event \(filter) ORDER BY seq \(order) LIMIT ?",
@@ -63,16 +66,29 @@ struct AuditSelect {
     return seq == nil ? records.reversed() : records
   }
 
+  private var filter: String { conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ") }
+
+  /// The number of the oldest one among the newest `count` matches up to `end`; nil when nothing matches.
+  func start(_ db: Database, ofNewest count: Int, through end: Int64) throws -> Int64? {
+    var select = self
+    select.add("seq <= ?", [end])
+    return try Int64.fetchOne(
+      db, sql: "SELECT min(seq) FROM (SELECT seq FROM event \(select.filter) ORDER BY seq DESC LIMIT ?)",
+      arguments: select.arguments + [count])
+  }
+
   /// Reads what a row holds without trusting it: somebody may have changed the file.
   private static func record(_ row: Row) -> AuditRecord {
     func hash(_ column: String) -> String {
       (Data.fromDatabaseValue(row[column]).flatMap { AuditChain.Hash($0) } ?? .zero).description
     }
     let body = String.fromDatabaseValue(row["body"])
+    // A line break would make two lines of one record.
+    let isLine = body.map { !$0.utf8.contains { $0 < 32 } } ?? false
     let event = body.flatMap { try? JSONDecoder().decode(AuditEvent.self, from: Data($0.utf8)) }
     return AuditRecord(
       seq: row["seq"], event: event ?? unreadable(row), prevHash: hash("prev"), hash: hash("hash"),
-      stored: event == nil ? nil : body)
+      stored: event != nil && isLine ? body : nil)
   }
 
   /// A malformed row is shown as what it is, so that it neither hides nor blocks the others.

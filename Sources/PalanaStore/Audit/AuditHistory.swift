@@ -1,0 +1,45 @@
+package import PalanaAudit
+package import PalanaCore
+
+/// Records that were in the chain when it was opened, oldest first, read page by page at the consumer's pace: however many
+/// there are, nothing is held beyond one page.
+package struct AuditHistory: AsyncSequence, Sendable {
+  package typealias Element = AuditRecord
+
+  let log: AuditLog
+  let query: AuditQuery
+  let scope: AuditScope
+  /// Records after this one…
+  let start: Int64
+  /// … and up to this one: what joins the chain later is a follower's.
+  package let end: Int64
+  let limit: Int?
+
+  package struct AsyncIterator: AsyncIteratorProtocol {
+    let history: AuditHistory
+    var position: Int64
+    var remaining: Int
+    var page: ArraySlice<AuditRecord> = []
+
+    /// - Returns: nil at the end, or when the task is cancelled.
+    /// - Throws: ``PalanaError`` when the database cannot be read.
+    package mutating func next() async throws(PalanaError) -> AuditRecord? {
+      if page.isEmpty, remaining > 0, position < history.end, !Task.isCancelled {
+        let size = Swift.min(500, remaining)
+        page = try await history.page(after: position, limit: size)[...]
+        remaining -= page.count
+        position = page.count < size ? history.end : page.last?.seq ?? history.end
+      }
+      return page.popFirst()
+    }
+  }
+
+  package func makeAsyncIterator() -> AsyncIterator {
+    AsyncIterator(history: self, position: start, remaining: limit ?? .max)
+  }
+
+  private func page(after seq: Int64, limit: Int) async throws(PalanaError) -> [AuditRecord] {
+    let (select, end) = (AuditSelect(query, scope: scope), end)
+    return try await log.database.read { db in try select.records(db, after: seq, through: end, limit: limit) }
+  }
+}
