@@ -59,7 +59,7 @@ package enum AuditChain {
   /// Appends a record's line without its `hash` member and without the closing brace.
   /// - Parameter event: the event's own object, as ``AuditEncoder`` writes it.
   package static func appendOpenLine(
-    seq: Int64, event: some Collection<UInt8>, previous: Hash, to buffer: inout [UInt8]
+    seq: Int64, event: ArraySlice<UInt8>, previous: Hash, to buffer: inout [UInt8]
   ) {
     buffer.append(contentsOf: "{\"seq\":".utf8)
     AuditEncoder.integer(seq, &buffer)
@@ -72,24 +72,40 @@ package enum AuditChain {
 
   /// The hash of the record whose open line this is.
   package static func hash(previous: Hash, openLine: [UInt8]) -> Hash {
-    var sha = SHA256()
-    sha.update(data: previous.bytes)
-    sha.update(data: openLine)
-    sha.update(data: [UInt8(ascii: "}")])
-    return Hash(known: Array(sha.finalize()))
+    var scratch = previous.bytes
+    scratch.append(contentsOf: openLine)
+    scratch.append(UInt8(ascii: "}"))
+    return hash(of: scratch)
   }
 
   /// The hash of an event at its place.
-  package static func hash(seq: Int64, event: some Collection<UInt8>, previous: Hash) -> Hash {
-    var line: [UInt8] = []
-    appendOpenLine(seq: seq, event: event, previous: previous, to: &line)
-    return hash(previous: previous, openLine: line)
+  package static func hash(seq: Int64, event: [UInt8], previous: Hash) -> Hash {
+    var scratch: [UInt8] = []
+    return hash(seq: seq, event: event[...], previous: previous, scratch: &scratch)
+  }
+
+  /// The hash of an event at its place.
+  /// - Parameter scratch: room that is used again, for who hashes many.
+  package static func hash(
+    seq: Int64, event: ArraySlice<UInt8>, previous: Hash, scratch: inout [UInt8]
+  ) -> Hash {
+    scratch.removeAll(keepingCapacity: true)
+    scratch.append(contentsOf: previous.bytes)
+    appendOpenLine(seq: seq, event: event, previous: previous, to: &scratch)
+    scratch.append(UInt8(ascii: "}"))
+    return hash(of: scratch)
+  }
+
+  private static func hash(of bytes: [UInt8]) -> Hash {
+    var sha = SHA256()
+    unsafe bytes.withUnsafeBytes { unsafe sha.update(bufferPointer: $0) }
+    return unsafe sha.finalize().withUnsafeBytes { unsafe Hash(known: Array($0)) }
   }
 
   /// A record's whole line, without a line break.
-  package static func line(seq: Int64, event: some Collection<UInt8>, previous: Hash, hash: Hash) -> [UInt8] {
+  package static func line(seq: Int64, event: [UInt8], previous: Hash, hash: Hash) -> [UInt8] {
     var line: [UInt8] = []
-    appendOpenLine(seq: seq, event: event, previous: previous, to: &line)
+    appendOpenLine(seq: seq, event: event[...], previous: previous, to: &line)
     line.append(contentsOf: ",\"hash\":\"".utf8)
     hash.appendHex(to: &line)
     line.append(contentsOf: "\"}".utf8)

@@ -14,8 +14,11 @@ package struct AuditLine: Hashable, Sendable {
 
   /// Reads the line of one event, as ``AuditEncoder`` writes it (`{"time":…}`, no line break).
   /// - Returns: nil when it is not one JSON object with at least a time, a component and a decision.
-  package init?(parsing line: some Collection<UInt8>) {
-    var scanner = AuditLineScanner(bytes: Array(line))
+  package init?(parsing line: [UInt8]) { self.init(parsing: line[...]) }
+
+  /// As ``init(parsing:)``, of a part of many lines.
+  package init?(parsing line: ArraySlice<UInt8>) {
+    var scanner = AuditLineScanner(line)
     guard let fields = scanner.scan(), let timeText = fields.time, let time = Timestamp(parsing: timeText),
       let component = fields.component, AuditEvent.Component(rawValue: component) != nil,
       let decision = fields.decision, AuditEvent.Decision(rawValue: decision) != nil
@@ -46,10 +49,13 @@ private struct AuditLineScanner {
     var host: String?
   }
 
-  let bytes: [UInt8]
-  private var index = 0
+  private let bytes: ArraySlice<UInt8>
+  private var index: Int
 
-  init(bytes: [UInt8]) { self.bytes = bytes }
+  init(_ bytes: ArraySlice<UInt8>) {
+    self.bytes = bytes
+    index = bytes.startIndex
+  }
 
   mutating func scan() -> Fields? {
     var fields = Fields()
@@ -74,11 +80,11 @@ private struct AuditLineScanner {
       default: scanner.skip()
       }
     }
-    return isWhole && index == bytes.count ? fields : nil
+    return isWhole && index == bytes.endIndex ? fields : nil
   }
 
   private mutating func take(_ byte: UInt8) -> Bool {
-    guard index < bytes.count, bytes[index] == byte else { return false }
+    guard index < bytes.endIndex, bytes[index] == byte else { return false }
     index += 1
     return true
   }
@@ -105,7 +111,7 @@ private struct AuditLineScanner {
     let start = index
     guard take(UInt8(ascii: "\"")) else { return nil }
     var isEscaped = false
-    while index < bytes.count {
+    while index < bytes.endIndex {
       let byte = bytes[index]
       index += 1
       if byte == UInt8(ascii: "\"") { return (start..<index, isEscaped) }
@@ -126,7 +132,7 @@ private struct AuditLineScanner {
   /// Any value: brackets are counted, texts are passed over.
   private mutating func skip() -> Bool {
     var depth = 0
-    while index < bytes.count {
+    while index < bytes.endIndex {
       switch bytes[index] {
       case UInt8(ascii: "\""):
         guard quoted() != nil else { return false }

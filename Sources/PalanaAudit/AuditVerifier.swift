@@ -47,7 +47,7 @@ package struct AuditVerifier: Sendable {
   /// Takes the next record.
   /// - Parameter event: the event's own object, byte for byte.
   package mutating func add(
-    seq: Int64, event: some Collection<UInt8>, previous: AuditChain.Hash, hash: AuditChain.Hash
+    seq: Int64, event: [UInt8], previous: AuditChain.Hash, hash: AuditChain.Hash
   ) {
     checked += 1
     if let last {

@@ -14,14 +14,20 @@ extension JSONValue {
 package enum JSONText {
   /// Appends `text` in quotes. Besides what RFC 8259 demands, it escapes what acts on terminals and log viewers: DEL, the C1
   /// controls, line and paragraph separators and the marks that change the writing direction.
-  package static func append(_ text: some StringProtocol, to bytes: inout [UInt8]) {
+  package static func append(_ text: String, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
-    if text.utf8.allSatisfy(isPlain) {
+    if isPlain(text.utf8Span.span) {
       bytes.append(contentsOf: text.utf8)
     } else {
       for scalar in text.unicodeScalars { append(scalar, to: &bytes) }
     }
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Whether nothing needs an escape: by far the most texts, so this is a plain loop over the bytes.
+  private static func isPlain(_ text: Span<UInt8>) -> Bool {
+    for index in text.indices where !isPlain(text[index]) { return false }
+    return true
   }
 
   /// ASCII that stands for itself inside quotes.

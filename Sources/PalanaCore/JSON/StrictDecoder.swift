@@ -84,7 +84,7 @@ enum FieldPath {
         text += text.isEmpty ? key.stringValue : ".\(key.stringValue)"
       } else {
         var quoted: [UInt8] = []
-        JSONText.append(key.stringValue.prefix(60), to: &quoted)
+        JSONText.append(String(key.stringValue.prefix(60)), to: &quoted)
         text += "[\(String(decoding: quoted, as: UTF8.self))]"
       }
     }

@@ -74,7 +74,7 @@ extension AuditLog {
     let batch = try SpoolBatch(segments: segments, offsets: offsets)
 
     var chain = try ChainAppender(db)
-    for item in batch.items { try chain.append(item.line, body: item.body) }
+    for item in batch.items { try chain.append(item) }
     for damage in batch.damages {
       try chain.append(
         AuditEvent(

@@ -67,7 +67,7 @@ extension AuditLog {
         let body: String = row["body"]
         last = row["seq"]
         lines += AuditChain.line(
-          seq: last, event: body.utf8, previous: try AuditChain.Hash(column: row["prev"]),
+          seq: last, event: Array(body.utf8), previous: try AuditChain.Hash(column: row["prev"]),
           hash: try AuditChain.Hash(column: row["hash"]))
         lines.append(UInt8(ascii: "\n"))
       }
@@ -115,9 +115,10 @@ extension AuditLog {
       verifier.add(problem: .unreadable, seq: seq, "record \(seq) is malformed")
       return
     }
-    verifier.add(seq: seq, event: body.utf8, previous: previous, hash: hash)
+    let bytes = Array(body.utf8)
+    verifier.add(seq: seq, event: bytes, previous: previous, hash: hash)
     // Not read from the columns' own types: whatever somebody wrote there must not stop the check.
-    let line = AuditLine(parsing: body.utf8)
+    let line = AuditLine(parsing: bytes)
     let expected: [(String, DatabaseValue)] = [
       ("time", (line?.time.microseconds).databaseValue), ("component", (line?.component).databaseValue),
       ("decision", (line?.decision).databaseValue), ("severity", (line?.severity).databaseValue),

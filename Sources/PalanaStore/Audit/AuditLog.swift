@@ -21,7 +21,7 @@ package final class AuditLog: Service {
   private let isStopping = Atomic<Bool>(false)
 
   /// How long to gather events before the next transaction, and how often retention is applied.
-  private static let gather = Duration.milliseconds(10)
+  private static let gather = Duration.milliseconds(40)
   private static let retentionInterval = Duration.seconds(3600)
 
   /// - Parameters:

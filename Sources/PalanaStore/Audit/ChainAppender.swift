@@ -9,6 +9,7 @@ struct ChainAppender {
   private let insert: Statement
   private(set) var seq: Int64
   private(set) var hash: AuditChain.Hash
+  private var scratch: [UInt8] = []
 
   init(_ db: Database) throws {
     self.db = db
@@ -26,10 +27,10 @@ struct ChainAppender {
   }
 
   /// Adds an event that was read from the spool.
-  /// - Parameter body: the line's text; its UTF-8 is what the hash covers.
-  mutating func append(_ line: AuditLine, body: String) throws {
+  mutating func append(_ item: SpoolBatch.Item) throws {
+    let (line, body) = (item.line, item.body)
     let next = seq + 1
-    let nextHash = AuditChain.hash(seq: next, event: body.utf8, previous: hash)
+    let nextHash = AuditChain.hash(seq: next, event: item.bytes, previous: hash, scratch: &scratch)
     insert.setUncheckedArguments([
       next, line.time.microseconds, line.component, line.decision, line.severity, line.agentID, line.agentName,
       line.owner, line.actor, line.host, body, hash.bytes.databaseBlob, nextHash.bytes.databaseBlob,
@@ -46,7 +47,7 @@ struct ChainAppender {
     guard let line = AuditLine(parsing: bytes) else {
       throw PalanaError(.failed, "an audit event of the log itself could not be read back")
     }
-    try append(line, body: String(decoding: bytes, as: UTF8.self))
+    try append(SpoolBatch.Item(line: line, body: String(decoding: bytes, as: UTF8.self), bytes: bytes[...]))
   }
 
   /// Leaves a gap: the next record continues `link`, whose predecessors are gone. Verification will always show it.

@@ -7,6 +7,8 @@ struct SpoolBatch {
   struct Item {
     var line: AuditLine
     var body: String
+    /// The UTF-8 of `body`.
+    var bytes: ArraySlice<UInt8>
   }
 
   /// What happened to one file.
@@ -101,7 +103,7 @@ struct SpoolBatch {
     while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
       let bytes = chunk[start..<end]
       if let line = AuditLine(parsing: bytes), let body = String(validating: bytes, as: UTF8.self) {
-        queue.append(Item(line: line, body: body))
+        queue.append(Item(line: line, body: body, bytes: bytes))
       } else {
         damages.append(
           Damage(reason: .unreadable, file: segment.name, offset: offset + start, bytes: bytes.count + 1))
