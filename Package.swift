@@ -18,6 +18,7 @@ let atomics: Target.Dependency = .product(name: "Atomics", package: "swift-atomi
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -54,7 +55,7 @@ let modules: [Module] = [
       nioSSL, serviceLifecycle,
     ]),
   Module(name: "PalanaControlAPI", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit"]),
-  Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, logging, serviceLifecycle]),
+  Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, grdbSQLite, logging, serviceLifecycle]),
   // Layer 2: from what is wanted to what an engine applies.
   Module(
     name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: [yams],

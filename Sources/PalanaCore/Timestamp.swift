@@ -56,8 +56,11 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
   }
 
   /// Reads RFC 3339 text with `Z` or a numeric offset and up to nine fraction digits (cut to six).
-  package init?(parsing text: String) {
-    var bytes = Array(text.utf8)[...]
+  package init?(parsing text: String) { self.init(parsing: Array(text.utf8)[...]) }
+
+  /// As ``init(parsing:)``, of ASCII.
+  package init?(parsing text: ArraySlice<UInt8>) {
+    var bytes = text
     func number(_ digits: Int) -> Int64? {
       guard bytes.count >= digits else { return nil }
       var value: Int64 = 0
@@ -68,14 +71,14 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
       bytes = bytes.dropFirst(digits)
       return value
     }
-    func literal(_ allowed: Set<UInt8>) -> UInt8? {
+    func literal(_ allowed: UInt8...) -> UInt8? {
       guard let byte = bytes.first, allowed.contains(byte) else { return nil }
       bytes = bytes.dropFirst()
       return byte
     }
-    guard let year = number(4), literal([45]) != nil, let month = number(2), literal([45]) != nil,
-      let day = number(2), literal([84, 116, 32]) != nil, let hour = number(2), literal([58]) != nil,
-      let minute = number(2), literal([58]) != nil, let second = number(2),
+    guard let year = number(4), literal(45) != nil, let month = number(2), literal(45) != nil,
+      let day = number(2), literal(84, 116, 32) != nil, let hour = number(2), literal(58) != nil,
+      let minute = number(2), literal(58) != nil, let second = number(2),
       (1...12).contains(month), (1...Self.lastDay(year: year, month: month)).contains(day), hour < 24, minute < 60,
       second < 61
     else { return nil }
@@ -93,10 +96,10 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
       }
       guard seen > 0 else { return nil }
     }
-    guard let zone = literal([90, 122, 43, 45]) else { return nil }
+    guard let zone = literal(90, 122, 43, 45) else { return nil }
     var offset: Int64 = 0
     if zone == 43 || zone == 45 {
-      guard let hours = number(2), literal([58]) != nil, let minutes = number(2), hours < 24, minutes < 60 else {
+      guard let hours = number(2), literal(58) != nil, let minutes = number(2), hours < 24, minutes < 60 else {
         return nil
       }
       offset = (hours * 3600 + minutes * 60) * (zone == 45 ? -1 : 1)

@@ -101,14 +101,15 @@ import Testing
     event.actor = try UserIdentity("o\"brien\\x")
     let line = try #require(AuditLine(parsing: encoded(event)))
     #expect(line.time == event.time)
-    #expect(line.component == "egress")
-    #expect(line.decision == "deny")
-    #expect(line.severity == "critical")
-    #expect(line.agentID == event.agent?.id.text)
-    #expect(line.agentName == "demo")
-    #expect(line.owner == "alice@example.com")
-    #expect(line.actor == "o\"brien\\x")
-    #expect(line.host == "api.github.com")
+    func text(_ bytes: AuditLine.Text?) -> String? { bytes.map { String(decoding: $0, as: UTF8.self) } }
+    #expect(text(line.component) == "egress")
+    #expect(text(line.decision) == "deny")
+    #expect(text(line.severity) == "critical")
+    #expect(text(line.agentID) == event.agent?.id.text)
+    #expect(text(line.agentName) == "demo")
+    #expect(text(line.owner) == "alice@example.com")
+    #expect(text(line.actor) == "o\"brien\\x")
+    #expect(text(line.host) == "api.github.com")
   }
 
   @Test func nothingButAWholeEventIsALine() throws {

@@ -119,12 +119,13 @@ extension AuditLog {
     verifier.add(seq: seq, event: bytes, previous: previous, hash: hash)
     // Not read from the columns' own types: whatever somebody wrote there must not stop the check.
     let line = AuditLine(parsing: bytes)
+    func text(_ bytes: AuditLine.Text?) -> DatabaseValue { bytes.map { String(decoding: $0, as: UTF8.self) }.databaseValue }
     let expected: [(String, DatabaseValue)] = [
-      ("time", (line?.time.microseconds).databaseValue), ("component", (line?.component).databaseValue),
-      ("decision", (line?.decision).databaseValue), ("severity", (line?.severity).databaseValue),
-      ("agent_id", (line?.agentID).databaseValue), ("agent_name", (line?.agentName).databaseValue),
-      ("owner", (line?.owner).databaseValue), ("actor", (line?.actor).databaseValue),
-      ("host", (line?.host).databaseValue),
+      ("time", (line?.time.microseconds).databaseValue), ("component", text(line?.component)),
+      ("decision", text(line?.decision)), ("severity", text(line?.severity)),
+      ("agent_id", text(line?.agentID)), ("agent_name", text(line?.agentName)),
+      ("owner", text(line?.owner)), ("actor", text(line?.actor)),
+      ("host", text(line?.host)),
     ]
     for (name, value) in expected where row[name] as DatabaseValue != value {
       verifier.add(problem: .index, seq: seq, "the search column \(name) of record \(seq) differs from its text")

@@ -28,14 +28,24 @@ struct ChainAppender {
 
   /// Adds an event that was read from the spool.
   mutating func append(_ item: SpoolBatch.Item) throws {
-    let (line, body) = (item.line, item.body)
+    let line = item.line
     let next = seq + 1
-    let nextHash = AuditChain.hash(seq: next, event: item.bytes, previous: hash, scratch: &scratch)
-    insert.setUncheckedArguments([
-      next, line.time.microseconds, line.component, line.decision, line.severity, line.agentID, line.agentName,
-      line.owner, line.actor, line.host, body, hash.bytes.databaseBlob, nextHash.bytes.databaseBlob,
-    ])
-    try insert.execute()
+    let nextHash = AuditChain.hash(seq: next, event: item.body, previous: hash, scratch: &scratch)
+    let binding = StatementBinding(insert)
+    try binding.bind(1, next)
+    try binding.bind(2, line.time.microseconds)
+    try binding.bind(3, text: line.component)
+    try binding.bind(4, text: line.decision)
+    try binding.bind(5, text: line.severity)
+    try binding.bind(6, text: line.agentID)
+    try binding.bind(7, text: line.agentName)
+    try binding.bind(8, text: line.owner)
+    try binding.bind(9, text: line.actor)
+    try binding.bind(10, text: line.host)
+    try binding.bind(11, text: item.body)
+    try binding.bind(12, blob: hash.bytes)
+    try binding.bind(13, blob: nextHash.bytes)
+    try binding.run()
     seq = next
     hash = nextHash
   }
@@ -47,7 +57,7 @@ struct ChainAppender {
     guard let line = AuditLine(parsing: bytes) else {
       throw PalanaError(.failed, "an audit event of the log itself could not be read back")
     }
-    try append(SpoolBatch.Item(line: line, body: String(decoding: bytes, as: UTF8.self), bytes: bytes[...]))
+    try append(SpoolBatch.Item(line: line, body: bytes[...]))
   }
 
   /// Leaves a gap: the next record continues `link`, whose predecessors are gone. Verification will always show it.

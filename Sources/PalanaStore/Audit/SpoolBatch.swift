@@ -6,9 +6,8 @@ struct SpoolBatch {
   /// One event on its way into the chain.
   struct Item {
     var line: AuditLine
-    var body: String
-    /// The UTF-8 of `body`.
-    var bytes: ArraySlice<UInt8>
+    /// The line itself: UTF-8, and what the hash covers.
+    var body: ArraySlice<UInt8>
   }
 
   /// What happened to one file.
@@ -102,8 +101,8 @@ struct SpoolBatch {
     var start = 0
     while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
       let bytes = chunk[start..<end]
-      if let line = AuditLine(parsing: bytes), let body = String(validating: bytes, as: UTF8.self) {
-        queue.append(Item(line: line, body: body, bytes: bytes))
+      if let line = AuditLine(parsing: bytes), (try? UTF8Span(validating: bytes.span)) != nil {
+        queue.append(Item(line: line, body: bytes))
       } else {
         damages.append(
           Damage(reason: .unreadable, file: segment.name, offset: offset + start, bytes: bytes.count + 1))
