@@ -28,7 +28,7 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
   }
 
   /// Appends the text form, 27 bytes for years 0 to 9999.
-  package func write(into bytes: inout some RangeReplaceableCollection<UInt8>) {
+  package func write(into bytes: inout [UInt8]) {
     let (days, rest) = Self.floorDivide(microseconds, 86_400_000_000)
     let (year, month, day) = Self.civil(fromDays: days)
     func put(_ value: Int64, digits: Int) {

@@ -21,9 +21,9 @@ struct InjectionPlan {
   private(set) var values: [Int: [UInt8]] = [:]
 
   var isEmpty: Bool { uses.isEmpty }
-  var secretNames: [String] { bindings.isEmpty ? [] : bindings.map(\.secretName) }
+  var secretNames: [String] { bindings.isEmpty ? [] : bindings.map { $0.secretName } }
   /// What has to be fetched before the plan is complete.
-  var missing: [PlaceholderBinding] { isEmpty ? [] : zip(bindings, secrets).filter { $1 == nil }.map(\.0) }
+  var missing: [PlaceholderBinding] { isEmpty ? [] : zip(bindings, secrets).filter { $1 == nil }.map { $0.0 } }
 
   /// The place of a binding in the plan.
   mutating func index(of binding: PlaceholderBinding) -> Int {

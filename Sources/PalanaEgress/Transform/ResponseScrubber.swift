@@ -17,7 +17,7 @@ struct ResponseScrubber {
   init?(_ secrets: [Redacted<[UInt8]>]) {
     // Very short values would blank ordinary text.
     needles = secrets.map { $0.reveal() }.filter { $0.count >= 6 }
-    longest = needles.map(\.count).max() ?? 0
+    longest = needles.reduce(0) { max($0, $1.count) }
     if needles.isEmpty { return nil }
   }
 
