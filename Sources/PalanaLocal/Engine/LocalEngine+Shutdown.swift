@@ -31,6 +31,7 @@ extension LocalEngine {
       for await failure in group { if let failure { failures.append(failure) } }
       return failures
     }
+    await runtime.removeControlGroups()
     live = [:]
     if let first = failures.first { throw first }
   }

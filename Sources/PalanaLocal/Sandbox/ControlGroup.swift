@@ -57,6 +57,15 @@ struct ControlGroup: Sendable {
     return unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file.number, $0.baseAddress, $0.count) } == bytes.count
   }
 
+  /// Removes the empty groups of this name and below it, in every hierarchy; one with a process in it stays. Blocking.
+  func removeEmpty() {
+    for hierarchy in [Self.root] + Files.names(in: Self.root).map({ "\(Self.root)/\($0)" }) {
+      let folder = "\(hierarchy)/\(name)"
+      for child in Files.names(in: folder) { _ = unsafe rmdir("\(folder)/\(child)") }
+      _ = unsafe rmdir(folder)
+    }
+  }
+
   /// Whether the kernel counts swap for groups; if not, crun must not be asked to limit it.
   static func countsSwap() -> Bool {
     Files.exists("\(root)/memory/memory.memsw.limit_in_bytes")

@@ -93,7 +93,9 @@ extension SandboxRuntime {
     try table.claim(id)
     do throws(PalanaError) {
       try await clearRemains(of: id, machine)
+      let group = controlGroup(id)
       try await SystemCall.blocking { [paths] () throws(PalanaError) in
+        group.removeEmpty()
         try Files.remove(paths.agent(id))
         if purge { try Files.remove(paths.dataImage(id)) }
       }

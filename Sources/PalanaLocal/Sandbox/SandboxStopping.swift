@@ -45,6 +45,13 @@ extension SandboxRuntime {
     }
   }
 
+  /// Removes the control groups of this installation that nothing runs in. Only when no sandbox is being started: one
+  /// could lose its group while it is made.
+  package func removeControlGroups() async {
+    let group = ControlGroup(name: configuration.cgroupParent)
+    try? await SystemCall.blocking { () throws(PalanaError) in group.removeEmpty() }
+  }
+
   /// Stops every process of the sandbox where it is, or lets them go on. A frozen sandbox can be stopped and killed.
   /// - Throws: `notFound` when it does not run.
   package func setFrozen(_ frozen: Bool, _ id: AgentID) async throws(PalanaError) {

@@ -150,6 +150,28 @@ extension SandboxSuites {
       }
     }
 
+    @Test("control groups go with the last sandbox, and none before it has ended")
+    func controlGroups() async throws {
+      try await SandboxFixture.run { fixture in
+        let parent = fixture.configuration.cgroupParent
+        func left() -> [String] {
+          (["/sys/fs/cgroup"] + Files.names(in: "/sys/fs/cgroup").map { "/sys/fs/cgroup/\($0)" }).map { "\($0)/\(parent)" }
+            .filter { Files.exists($0) }
+        }
+        let plan = try fixture.plan(["/bin/sleep", "600"])
+        try await fixture.start(plan)
+        #expect(!left().isEmpty)
+        await fixture.runtime.removeControlGroups()
+        #expect(try await fixture.exec(plan.id, ["true"]).code == 0)
+        #expect(left().contains { Files.exists("\($0)/\(plan.id)") })
+        _ = try await fixture.runtime.kill(plan.id)
+        try await fixture.runtime.remove(plan.id, purge: true)
+        #expect(left().allSatisfy { !Files.exists("\($0)/\(plan.id)") })
+        await fixture.runtime.removeControlGroups()
+        #expect(left() == [])
+      }
+    }
+
     @Test("removal takes folder and, if asked, storage")
     func removes() async throws {
       try await SandboxFixture.run { fixture in
