@@ -42,6 +42,36 @@ import Testing
     }
   }
 
+  /// How a run ended is known although nobody watched, also when the next run begins in the same moment.
+  @Test func anEndWhileTheDaemonIsAwayIsKnown() async throws {
+    try await withPlatform { platform in
+      for (name, restart) in [("once", "never"), ("again", "on-failure")] {
+        let script = "trap 'exit 9' TERM; sleep 600 & wait"
+        try await platform.pcli("run", name, "--template", "shell", "--restart", restart, "--", "sh", "-c", script)
+      }
+      try await platform.pcli("down", "--keep-agents")
+      let folders = try FileManager.default.contentsOfDirectory(atPath: platform.home + "/agents")
+        .map { "\(platform.home)/agents/\($0)" }
+      #expect(folders.count == 2)
+      for folder in folders {
+        let started = try JSON(parsing: String(contentsOfFile: folder + "/started", encoding: .utf8))
+        #expect(kill(Int32(try #require(started["pid"].number)), SIGTERM) == 0)
+      }
+      try await waitUntil("both have ended") {
+        folders.allSatisfy { FileManager.default.fileExists(atPath: $0 + "/exit") }
+      }
+      try await platform.up()
+      try await waitUntil("what was wanted is so") {
+        let items = try await platform.pcli("get", "agents", "-o", "json").json()["items"].array
+        let status = Dictionary(
+          items.map { ($0["metadata"]["name"].string ?? "", $0["status"]) }, uniquingKeysWith: { first, _ in first })
+        return status["once"]?["phase"].string == "Failed" && status["again"]?["phase"].string == "Running"
+          && status["again"]?["restarts"].number == 1
+          && status.values.allSatisfy { $0["lastExit"]["code"].number == 9 }
+      }
+    }
+  }
+
   private func lines(_ file: String) throws -> [Substring] {
     try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
   }

@@ -11,7 +11,9 @@ extension LocalEngine {
     let id = situation.key.id
     let memory = self.memory.read(id)
     let state = runtime.state(of: id)
-    var status = situation.agent.status ?? AgentStatus(phase: phase)
+    // What stands there now, not what stood there when the round began: the round may have written the end of the last run itself.
+    let previous = try await store.get(AgentSpec.self, owner: situation.key.owner, name: situation.key.name).status
+    var status = previous ?? AgentStatus(phase: phase)
     status.observedGeneration = situation.agent.metadata.generation
     status.address = live[id]?.address
     status.restarts = memory?.restarts ?? 0
@@ -36,13 +38,15 @@ extension LocalEngine {
     }
     // As late as possible: a round that began before a kill must not write over what the kill wrote.
     status.phase = contained.contains(id) ? .killed : phase
-    status.conditions = [ready(situation, status: status, waiting: waiting)]
+    status.conditions = [ready(situation, status: status, previous: previous, waiting: waiting)]
     _ = try await store.updateStatus(
       AgentSpec.self, owner: situation.key.owner, name: situation.key.name, uid: situation.agent.metadata.uid ?? "",
       status: status)
   }
 
-  private func ready(_ situation: Situation, status: AgentStatus, waiting: Duration?) -> Condition {
+  private func ready(
+    _ situation: Situation, status: AgentStatus, previous: AgentStatus?, waiting: Duration?
+  ) -> Condition {
     let reason: String
     var message = ""
     switch status.phase {
@@ -66,7 +70,7 @@ extension LocalEngine {
       message = "cut off by a kill order: ‘pcli unkill’ lets it back"
     }
     let state: Condition.State = status.phase == .running ? .isTrue : .isFalse
-    let previous = situation.agent.status?.conditions?.first { $0.type == "Ready" }
+    let previous = previous?.conditions?.first { $0.type == "Ready" }
     let changed = previous?.status != state || previous?.reason != reason
     return Condition(
       type: "Ready", status: state, reason: reason, message: message,
