@@ -146,4 +146,14 @@ extension NIOLoopBoundBox where Value == LoopContext {
 extension EgressGateway {
   /// Certificates in memory, for tests of the bound.
   var heldCertificates: Int { shared.leaves.count }
+
+  /// Connections that count against the limits of agents, for tests that nothing leaks.
+  var countedConnections: Int { shared.connections.total }
+
+  /// Bytes that wait in this process on their way in either direction, for tests of backpressure.
+  func bufferedBytes() async -> Int {
+    var sum = 0
+    for loop in loops { sum += (try? await loop.onLoop { $0.bufferedBytes }) ?? 0 }
+    return sum
+  }
 }

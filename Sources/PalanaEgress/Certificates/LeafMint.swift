@@ -67,6 +67,10 @@ struct LeafMint: Sendable {
 
   /// A TLS server context that presents a fresh certificate for `host`.
   func context(for host: CanonicalHost, now: Timestamp) throws -> NIOSSLContext {
+    try NIOSSLContext(configuration: configuration(for: host, now: now))
+  }
+
+  func configuration(for host: CanonicalHost, now: Timestamp) throws -> TLSConfiguration {
     let leaf = try NIOSSLCertificate(bytes: certificate(for: host, now: now), format: .der)
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: [.certificate(leaf)], privateKey: .privateKey(tlsKey))
@@ -76,7 +80,7 @@ struct LeafMint: Sendable {
     configuration.certificateVerification = .none
     configuration.trustRoots = .certificates([])
     configuration.shutdownTimeout = .seconds(1)
-    return try NIOSSLContext(configuration: configuration)
+    return configuration
   }
 }
 

@@ -54,6 +54,8 @@ final class ClientConnection: ChannelDuplexHandler {
   var challenges = 0
   private var isReadHeld = false
   private var isDriving = false
+  /// Bytes in front of ``inbound`` that were looked at already and may still be held.
+  private static let mostReadBytes = 16_384
 
   init(agent: EgressAgent, source: AuditEvent.Source, loop: LoopContext) {
     self.agent = agent
@@ -77,6 +79,8 @@ final class ClientConnection: ChannelDuplexHandler {
       inbound = bytes
     } else {
       inbound?.writeBuffer(&bytes)
+      // A client that pipelines without end must not make the buffer grow without end.
+      if let read = inbound?.readerIndex, read > Self.mostReadBytes { inbound?.discardReadBytes() }
     }
     drive()
     // The time for a head begins with its first byte, and more bytes do not extend it.
@@ -129,6 +133,12 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   private var isInboundBounded: Bool { (inbound?.readableBytes ?? 0) < limits.headerBytes }
+
+  /// Bytes of both directions that wait here.
+  var bufferedBytes: Int {
+    (inbound?.storageCapacity ?? 0) + (outbound?.readableBytes ?? 0) + (context?.channel.waitingBytes ?? 0)
+      + (upstream?.bufferedBytes ?? 0)
+  }
 
   func updateRead() {
     guard isReadHeld, wantsBytes, let context else { return }
@@ -204,4 +214,9 @@ final class ClientConnection: ChannelDuplexHandler {
     agent = next
     if changed { judgeAgain() }
   }
+}
+
+extension Channel {
+  /// Bytes that were written and that the system did not take yet.
+  var waitingBytes: Int { (try? syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 }
 }

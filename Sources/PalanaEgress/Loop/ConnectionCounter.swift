@@ -15,6 +15,9 @@ final class ConnectionCounter: Sendable {
     }
   }
 
+  /// All of them together.
+  var total: Int { counts.withLock { $0.values.reduce(0, +) } }
+
   func release(_ agent: AgentID) {
     counts.withLock { counts in
       let count = counts[agent, default: 0] - 1

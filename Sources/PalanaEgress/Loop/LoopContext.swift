@@ -105,6 +105,9 @@ final class LoopContext {
     for event in refusals.due(.distantFuture, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }
   }
 
+  /// Bytes that wait on this event loop to be sent on.
+  var bufferedBytes: Int { allConnections().reduce(0) { $0 + $1.bufferedBytes } }
+
   var statistics: EgressStatistics {
     var result = counts
     result.idleUpstreams = pool.count

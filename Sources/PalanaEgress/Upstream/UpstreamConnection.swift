@@ -51,6 +51,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
   var isUsable: Bool { phase == .idle && context?.channel.isActive == true }
   var isWritable: Bool { context?.channel.isWritable ?? false }
   var isReused: Bool { exchanges > 1 }
+  /// Bytes of both directions that wait here.
+  var bufferedBytes: Int { (received?.storageCapacity ?? 0) + (context?.channel.waitingBytes ?? 0) }
 
   // MARK: What the user does
 

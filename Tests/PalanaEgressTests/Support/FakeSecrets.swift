@@ -10,6 +10,8 @@ final class FakeSecrets: SecretValueSource {
     var isCached = true
     var isDown = false
     var fetches = 0
+    /// Whoever asks waits here.
+    var gate: Gate?
   }
 
   let state = Mutex(State())
@@ -21,6 +23,7 @@ final class FakeSecrets: SecretValueSource {
   }
 
   func value(of ref: SecretRef, revision: Int) async throws(PalanaError) -> Redacted<String> {
+    if let gate = state.withLock({ $0.gate }) { await gate.pass() }
     let value = state.withLock { state -> Result<String?, PalanaError> in
       state.fetches += 1
       return state.isDown ? .failure(PalanaError(.unreachable, "down")) : .success(state.values[ref.key])

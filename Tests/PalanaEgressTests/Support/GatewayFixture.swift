@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import PalanaAPI
+import PalanaAudit
 import PalanaCore
 import PalanaPolicy
 import PalanaSecrets
@@ -35,6 +36,12 @@ struct GatewayFixture: Sendable {
     /// Names in the upstream's certificate; nil: no TLS.
     var certificate: String? = "allowed.test"
     var certificateAuthority: PEMSource = .trusted
+    /// How old the upstream's certificate is; it lives for a week.
+    var certificateAge: Duration = .zero
+    /// The newest TLS version of the upstream.
+    var newestTLS: TLSVersion?
+    /// Whether the gateway is told to trust the authority of the upstreams.
+    var trustsUpstreamCA = true
     var allowed = ["127.0.0.0/8"]
     var bindings: [PlaceholderBinding]?
     var rulesA: [EgressRule]?
@@ -60,7 +67,13 @@ struct GatewayFixture: Sendable {
       case .ours: ours
       }
     let tls = try options.certificate.map { name in
-      try LeafMint(authority: signer).context(for: CanonicalHost.parse(name), now: now)
+      var configuration = try LeafMint(authority: signer)
+        .configuration(for: CanonicalHost.parse(name), now: now - options.certificateAge)
+      if let newest = options.newestTLS {
+        configuration.minimumTLSVersion = .tlsv1
+        configuration.maximumTLSVersion = newest
+      }
+      return try NIOSSLContext(configuration: configuration)
     }
     let upstream = try await Upstream(tls: tls, script: options.script)
     let file = try TemporaryFile(roots.certificatePEM)
@@ -70,7 +83,7 @@ struct GatewayFixture: Sendable {
     for (name, address) in options.hosts { hosts[try CanonicalHost.parse(name)] = IPAddress(address) }
     let configuration = EgressGatewayConfiguration(
       listenAddress: .v4(0x7f00_0001), threads: options.threads, nameServers: options.nameServers, staticHosts: hosts,
-      upstreamCAFiles: [file.path], addresses: AddressPolicy(allowed: try options.allowed.map { try CIDR($0) }),
+      upstreamCAFiles: options.trustsUpstreamCA ? [file.path] : [], addresses: AddressPolicy(allowed: try options.allowed.map { try CIDR($0) }),
       limits: options.limits)
     let sink = RecordingSink()
     let secrets = FakeSecrets()
@@ -100,6 +113,34 @@ struct GatewayFixture: Sendable {
     let pair = try CertificateAuthority.generate(installation: name, now: now)
     return try CertificateAuthority(certificatePEM: pair.certificate, keyPEM: pair.key)
   }
+
+  // MARK: Ends
+
+  /// Puts the killed state of A in force, as the kill switch does.
+  func kill() async throws { await gateway.apply(try snapshot(1_000, killA: true)) }
+
+  /// Returns once no connection of any agent is open and nothing is counted any more; the suite's time limit is the end of
+  /// patience.
+  func isQuiet(_ upstream: Upstream) async -> Bool {
+    await eventually {
+      let now = await gateway.statistics()
+      return now.openConnections == 0 && now.idleUpstreams == 0 && gateway.countedConnections == 0 && upstream.open == 0
+    }
+  }
+
+  /// Waits until `condition` holds, by asking again and again.
+  /// - Returns: false when the test was ended before.
+  func eventually(_ condition: () async -> Bool) async -> Bool {
+    while !Task.isCancelled {
+      if await condition() { return true }
+      // A turn of every event loop: the condition depends on what happens there.
+      _ = await gateway.statistics()
+    }
+    return false
+  }
+
+  /// The events of requests, without those about connections that were closed at the door.
+  var requestEvents: [AuditEvent] { sink.events.filter { $0.action != "connection" } }
 
   // MARK: Agents
 
@@ -204,6 +245,15 @@ struct GatewayFixture: Sendable {
       try await wire.startTLS(clientTLS, name: serverName ?? host)
       return try await body(&wire)
     }
+  }
+
+  /// The text of a plain request to the proxy.
+  func plain(
+    _ target: String = "/", method: String = "GET", host: String = "allowed.test", _ fields: String...
+  ) -> String {
+    let lines = fields.map { $0 + "\r\n" }.joined()
+    return "\(method) http://\(host):\(upstreamPort)\(target) HTTP/1.1\r\nhost: \(host):\(upstreamPort)\r\n"
+      + "proxy-authorization: \(Self.basic(Self.tokenA))\r\n\(lines)\r\n"
   }
 
   /// The text of a request inside a tunnel.

@@ -14,6 +14,8 @@ final class NameServer: Sendable {
     /// Answers in order of the questions for a name; the last one stays. Nil in the list: no such name.
     var answers: [String: [[Record]?]] = [:]
     var ttl: UInt32 = 0
+    /// Names whose questions are never answered.
+    var silent: Set<String> = []
   }
 
   let port: UInt16
@@ -72,6 +74,7 @@ final class NameServer: Sendable {
     let name = labels.joined(separator: ".").lowercased()
     questionLog.withLock { $0.append("\(name)/\(type)") }
     let ttl = zone.withLock { $0.ttl }
+    if zone.withLock({ $0.silent.contains(name) }) { return nil }
     let records = zone.withLock { zone -> [Record]? in
       guard var list = zone.answers[name], let first = list.first else { return nil }
       // The question for A comes first; the answer changes after that for AAAA.

@@ -13,8 +13,8 @@ final class Upstream: Sendable {
   private let state = Mutex(State())
 
   private struct State {
-    var received: [UInt8] = []
     var connections = 0
+    var open = 0
     var requests: [String] = []
   }
 
@@ -33,6 +33,8 @@ final class Upstream: Sendable {
 
   /// Connections so far.
   var connections: Int { state.withLock { $0.connections } }
+  /// Connections at this moment.
+  var open: Int { state.withLock { $0.open } }
   /// The request heads so far.
   var requests: [String] { state.withLock { $0.requests } }
   func note(_ request: String) { state.withLock { $0.requests.append(request) } }
@@ -42,8 +44,12 @@ final class Upstream: Sendable {
       await withDiscardingTaskGroup { group in
         do {
           for try await connection in inbound {
-            state.withLock { $0.connections += 1 }
+            state.withLock {
+              $0.connections += 1
+              $0.open += 1
+            }
             group.addTask { [self] in
+              defer { state.withLock { $0.open -= 1 } }
               try? await connection.executeThenClose { input, output in
                 var wire = Wire(connection.channel, input, output)
                 try await script(&wire, self)

@@ -20,6 +20,19 @@ struct Wire: ~Copyable {
 
   func send(_ text: String) async throws { try await outbound.write(ByteBuffer(string: text)) }
   func send(_ bytes: [UInt8]) async throws { try await outbound.write(ByteBuffer(bytes: bytes)) }
+  func send(_ buffer: ByteBuffer) async throws { try await outbound.write(buffer) }
+
+  /// Writes `count` bytes in pieces, as fast as the other side takes them.
+  func flood(_ count: Int, piece: Int = 65_536, _ written: (Int) -> Void = { _ in }) async throws {
+    let buffer = ByteBuffer(repeating: UInt8(ascii: "x"), count: piece)
+    var left = count
+    while left > 0 {
+      let next = min(left, piece)
+      try await outbound.write(buffer.getSlice(at: 0, length: next) ?? buffer)
+      left -= next
+      written(count - left)
+    }
+  }
 
   /// More bytes into the buffer; false at the end.
   private mutating func fill() async throws -> Bool {
@@ -30,6 +43,10 @@ struct Wire: ~Copyable {
     } catch is IOError {
       return false
     } catch is NIOSSLError {
+      return false
+    } catch is BoringSSLError {
+      return false
+    } catch is ChannelError {
       return false
     }
   }
@@ -72,6 +89,28 @@ struct Wire: ~Copyable {
       left -= taken
     }
     return count
+  }
+
+  /// Reads a chunked body without keeping it.
+  /// - Returns: the bytes of contents; nil when it breaks off.
+  mutating func discardChunks() async throws -> Int? {
+    var total = 0
+    while true {
+      guard let line = try await line(), let size = Int(line, radix: 16) else { return nil }
+      guard try await discard(size + 2) == size + 2 else { return nil }
+      if size == 0 { return total }
+      total += size
+    }
+  }
+
+  /// What comes before the next line break; nil when the connection ends before it.
+  mutating func line() async throws -> String? {
+    var line: [UInt8] = []
+    while true {
+      guard let byte = try await bytes(1) else { return nil }
+      line += byte
+      if line.suffix(2).elementsEqual([13, 10]) { return String(decoding: line.dropLast(2), as: UTF8.self) }
+    }
   }
 
   /// Everything until the other side closes.
