@@ -25,6 +25,8 @@ final class Exchange {
   var head: RequestHead?
   var target: RequestTarget?
   var injection = InjectionPlan()
+  /// The state of the agent that ``injection`` was made for.
+  var planned: EgressAgent?
   var body = BodyDecoder(.none, overheadLimit: 0)
   var isChunkedUpstream = false
   var isConnect = false

@@ -178,7 +178,16 @@ extension ClientConnection {
     dial = nil
     let upstream = self.upstream
     self.upstream = nil
-    if let upstream, upstream.isUsable, reason == .clientAborted { upstream.release() } else { upstream?.abort() }
+    guard let upstream else { return }
+    if reason != .clientAborted {
+      upstream.abort()
+    } else if wasRelay {
+      upstream.finishRelay()
+    } else if upstream.isUsable {
+      upstream.release()
+    } else {
+      upstream.abort()
+    }
   }
 
   /// The policy changed while a request is under way.

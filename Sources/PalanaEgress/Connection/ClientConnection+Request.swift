@@ -85,7 +85,8 @@ extension ClientConnection {
     if let decision = agent.decisions.decideImmediately(question) {
       return decided(exchange, decision, next)
     }
-    let decisions = agent.decisions
+    let asked = agent
+    let decisions = asked.decisions
     let bound = NIOLoopBound((self, exchange, next), eventLoop: loop.eventLoop)
     let eventLoop = loop.eventLoop
     let taken = loop.shared.bridge.submit {
@@ -93,7 +94,12 @@ extension ClientConnection {
       eventLoop.execute {
         let (connection, exchange, next) = bound.value
         guard connection.exchange === exchange, !exchange.isRecorded else { return }
-        connection.decided(exchange, decision, next)
+        if connection.agent === asked {
+          connection.decided(exchange, decision, next)
+        } else {
+          // The policy changed meanwhile: the answer is one to the old one.
+          connection.decide(exchange, next)
+        }
         connection.drive()
       }
     }
@@ -113,10 +119,11 @@ extension ClientConnection {
   }
 
   /// The policy allows it: find the placeholders, get the values.
-  private func allowed(_ exchange: Exchange) {
+  func allowed(_ exchange: Exchange) {
     guard let head = exchange.head, let target = exchange.target, let authority = exchange.authority,
       let scheme = exchange.scheme
     else { return }
+    exchange.planned = agent
     do {
       exchange.injection = try CredentialInjector(agent: agent, authority: authority, scheme: scheme)
         .plan(head, target, secrets: loop.shared.secrets)
@@ -157,6 +164,14 @@ extension ClientConnection {
     guard let values, exchange.injection.supply(values) else {
       return refuse(exchange, Refusal(.secretUnavailable, "a secret of this request cannot be read at this moment"))
     }
+    guard hasCurrentPlan(exchange) else { return allowed(exchange) }
     acquire(exchange)
+  }
+
+  /// Whether the credentials of a request are still those that the agent has: they may be bound otherwise, or be taken away,
+  /// while something is waited for.
+  func hasCurrentPlan(_ exchange: Exchange) -> Bool {
+    guard let planned = exchange.planned else { return false }
+    return planned === agent || planned.bindings == agent.bindings
   }
 }

@@ -28,7 +28,13 @@ extension ClientConnection {
       guard let self, self.exchange === exchange, !exchange.isRecorded else { return }
       self.dial = nil
       switch result {
-      case .success(let connection): send(exchange, on: connection)
+      case .success(let connection):
+        if hasCurrentPlan(exchange) {
+          send(exchange, on: connection)
+        } else {
+          connection.release()
+          allowed(exchange)
+        }
       case .failure(let failure): refuse(exchange, Refusal(failure.reason, failure.explanation))
       }
       drive()

@@ -17,6 +17,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
     case body
     /// Switched to another protocol: bytes only.
     case raw
+    /// Bytes only, and none come from the agent any more: the last ones are being sent.
+    case ending
     case closed
   }
 
@@ -38,6 +40,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   private var canBeReused = true
   private var spareFields: [HeadField] = []
   private var isReadHeld = false
+  private static let mostReadBytes = 16_384
 
   init(
     key: UpstreamKey, loop: LoopContext, onOpen: @escaping (Result<UpstreamConnection, UpstreamFailure>) -> Void
@@ -89,6 +92,15 @@ final class UpstreamConnection: ChannelDuplexHandler {
     context?.close(promise: nil)
   }
 
+  /// Ends a relay whose agent has closed: what it said last still arrives, then the upstream is waited for, within bounds.
+  func finishRelay() {
+    user = nil
+    guard phase == .raw, let context, loop.pool.linger(self, now: loop.now) else { return abort() }
+    phase = .ending
+    context.close(mode: .output, promise: nil)
+    resumeReading()
+  }
+
   /// Closes at once: no farewell, nothing that is still queued goes out.
   func abort() {
     user = nil
@@ -123,8 +135,18 @@ final class UpstreamConnection: ChannelDuplexHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case TLSUserEvent.handshakeCompleted = event { opened() }
+    if case TLSUserEvent.handshakeCompleted = event { verified(context) }
     context.fireUserInboundEventTriggered(event)
+  }
+
+  /// The chain is trusted; whose certificate it is, is looked at once more.
+  private func verified(_ context: ChannelHandlerContext) {
+    let leaf = try? context.pipeline.syncOperations.nioSSL_peerCertificate()
+    guard let leaf, PeerName.isProven(key.authority.host, by: leaf) else {
+      fail(UpstreamFailure(.upstreamCertificateInvalid, "the upstream's certificate is not for this name"))
+      return context.close(promise: nil)
+    }
+    opened()
   }
 
   private func opened() {
@@ -154,6 +176,9 @@ final class UpstreamConnection: ChannelDuplexHandler {
       user?.relayFromUpstream(bytes)
       return
     }
+    if phase == .ending { return }
+    // Of an upstream that never stops sending heads only the unread bytes are kept.
+    if let read = received?.readerIndex, read > Self.mostReadBytes { received?.discardReadBytes() }
     if received != nil {
       received?.writeBuffer(&bytes)
     } else {
@@ -190,6 +215,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
       let user = self.user
       self.user = nil
       user?.relayUpstreamClosed()
+    case .ending: loop.pool.remove(self)
     case .closed: break
     }
     context.fireChannelInactive()
@@ -235,7 +261,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
           abort()
         }
         return
-      case .opening, .closed:
+      case .opening, .ending, .closed:
         received = nil
         return
       }

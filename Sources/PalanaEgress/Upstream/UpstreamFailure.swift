@@ -30,7 +30,9 @@ struct UpstreamFailure: Error {
   }
 
   private init(handshake text: String) {
-    if text.contains("CERTIFICATE_VERIFY_FAILED") {
+    if text.contains("EOF during") {
+      self.init(.upstreamUnreachable, "the upstream closed the connection during the handshake")
+    } else if text.contains("CERTIFICATE_VERIFY_FAILED") {
       self.init(
         .upstreamCertificateInvalid,
         "the upstream's certificate is expired, self-signed or from an authority that is not trusted here")

@@ -1,3 +1,5 @@
+import Crypto
+import Foundation
 import Logging
 import NIOCore
 import NIOPosix
@@ -7,7 +9,9 @@ import PalanaAudit
 import PalanaCore
 import PalanaPolicy
 import PalanaSecrets
+import SwiftASN1
 import Testing
+import X509
 
 @testable import PalanaEgress
 
@@ -49,7 +53,7 @@ struct GatewayFixture: Sendable {
     var nameServers: [EgressGatewayConfiguration.NameServer] = []
     var hosts: [String: String] = ["allowed.test": "127.0.0.1", "other.test": "127.0.0.1", "evil.test": "127.0.0.1"]
 
-    enum PEMSource: Sendable { case trusted, stranger, ours }
+    enum PEMSource: Sendable { case trusted, stranger, ours, itself }
   }
 
   /// Runs a gateway and an upstream for the time of `body`.
@@ -63,12 +67,18 @@ struct GatewayFixture: Sendable {
     let signer =
       switch options.certificateAuthority {
       case .trusted: roots
-      case .stranger: stranger
+      // A certificate of its own making is one of an authority that nobody knows, with nothing above it.
+      case .stranger, .itself: stranger
       case .ours: ours
       }
     let tls = try options.certificate.map { name in
       var configuration = try LeafMint(authority: signer)
         .configuration(for: CanonicalHost.parse(name), now: now - options.certificateAge)
+      if options.certificateAuthority == .itself {
+        let key = P256.Signing.PrivateKey()
+        configuration.certificateChain = [.certificate(try selfSigned(name, key, now))]
+        configuration.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(key.derRepresentation), format: .der))
+      }
       if let newest = options.newestTLS {
         configuration.minimumTLSVersion = .tlsv1
         configuration.maximumTLSVersion = newest
@@ -112,6 +122,20 @@ struct GatewayFixture: Sendable {
   static func makeAuthority(_ name: String, _ now: Timestamp) throws -> CertificateAuthority {
     let pair = try CertificateAuthority.generate(installation: name, now: now)
     return try CertificateAuthority(certificatePEM: pair.certificate, keyPEM: pair.key)
+  }
+
+  private static func selfSigned(
+    _ name: String, _ key: P256.Signing.PrivateKey, _ now: Timestamp
+  ) throws -> NIOSSLCertificate {
+    let signer = Certificate.PrivateKey(key)
+    let subject = try DistinguishedName { CommonName(name) }
+    let certificate = try Certificate(
+      version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: signer.publicKey,
+      notValidBefore: CertificateAuthority.date(now - .seconds(60)),
+      notValidAfter: CertificateAuthority.date(now + .seconds(3600)), issuer: subject, subject: subject,
+      signatureAlgorithm: .ecdsaWithSHA256,
+      extensions: try Certificate.Extensions { SubjectAlternativeNames([.dnsName(name)]) }, issuerPrivateKey: signer)
+    return try NIOSSLCertificate(bytes: Array(certificate.serializeAsPEM().pemString.utf8), format: .pem)
   }
 
   // MARK: Ends

@@ -37,6 +37,9 @@ final class NameServer: Sendable {
 
   func stop() async { try? await channel.close() }
 
+  /// Answers every name from now on.
+  func speak() { zone.withLock { $0.silent = [] } }
+
   var questions: [String] { questionLog.withLock { $0 } }
 
   private final class Holder: Sendable {

@@ -22,15 +22,28 @@ struct Wire: ~Copyable {
   func send(_ bytes: [UInt8]) async throws { try await outbound.write(ByteBuffer(bytes: bytes)) }
   func send(_ buffer: ByteBuffer) async throws { try await outbound.write(buffer) }
 
-  /// Writes `count` bytes in pieces, as fast as the other side takes them.
   func flood(_ count: Int, piece: Int = 65_536, _ written: (Int) -> Void = { _ in }) async throws {
-    let buffer = ByteBuffer(repeating: UInt8(ascii: "x"), count: piece)
-    var left = count
-    while left > 0 {
-      let next = min(left, piece)
-      try await outbound.write(buffer.getSlice(at: 0, length: next) ?? buffer)
-      left -= next
-      written(count - left)
+    try await writer.flood(count, piece: piece, written)
+  }
+
+  /// The writing half, to write while something is read.
+  var writer: Writer { Writer(outbound: outbound) }
+
+  struct Writer: Sendable {
+    fileprivate let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+
+    func send(_ text: String) async throws { try await outbound.write(ByteBuffer(string: text)) }
+
+    /// Writes `count` bytes in pieces, as fast as the other side takes them.
+    func flood(_ count: Int, piece: Int = 65_536, _ written: (Int) -> Void = { _ in }) async throws {
+      let buffer = ByteBuffer(repeating: UInt8(ascii: "x"), count: piece)
+      var left = count
+      while left > 0 {
+        let next = min(left, piece)
+        try await outbound.write(buffer.getSlice(at: 0, length: next) ?? buffer)
+        left -= next
+        written(count - left)
+      }
     }
   }
 
@@ -74,6 +87,16 @@ struct Wire: ~Copyable {
 
   mutating func text(_ count: Int) async throws -> String? {
     try await bytes(count).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Whatever comes next; nil at the end.
+  mutating func some() async throws -> ByteBuffer? {
+    if buffer.readableBytes == 0 {
+      buffer.clear()
+      guard try await fill() else { return nil }
+    }
+    defer { buffer = ByteBuffer() }
+    return buffer
   }
 
   /// Reads and drops `count` bytes without keeping them.
