@@ -85,15 +85,28 @@ import Testing
 
   @Test(arguments: [
     ("get", "https://a.example/"), ("", "https://a.example/"), ("GET", "/path"), ("GET", "ftp://a.example/"),
-    ("GET", "https://0x7f.1/"), ("GET", "https://a.example/%zz"), ("GET", "https://u:p@a.example/"),
     ("G T", "https://a.example/"),
   ])
-  func whatTheGatewayWouldNotRead(method: String, url: String) async throws {
+  func whatIsNoQuestion(method: String, url: String) async throws {
     try await ControlWorld.run { world in
       try await world.makeAgent("demo", of: .alice)
       let answer = try await world.call(
         .testEgress, as: .alice, Self.demo, body: #"{"method":"\#(method)","url":"\#(url)"}"#)
       #expect(answer.status == 400, "\(answer.text)")
+    }
+  }
+
+  @Test(arguments: [
+    ("https://0x7f.1/", "", 0), ("https://u:p@a.example/", "", 0), ("https://a.example/%zz", "a.example", 443),
+    ("http://a.example:81/a/../b", "a.example", 81), ("https://a.example/%00", "a.example", 443),
+  ])
+  func whatTheGatewayWouldNotRead(url: String, host: String, port: Int) async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let result = try await world.call(.testEgress, as: .alice, Self.demo, body: #"{"method":"GET","url":"\#(url)"}"#)
+        .decoded(EgressTestResult.self)
+      #expect(!result.allowed && result.reason == "malformed_request" && !result.explanation.isEmpty, "\(result)")
+      #expect(result.host == host && result.port == port, "\(result)")
     }
   }
 }
