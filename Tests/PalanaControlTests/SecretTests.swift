@@ -101,6 +101,31 @@ import Testing
     }
   }
 
+  @Test func theGatewayHearsOfEveryChangeInTheRightOrder() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let parameters = ["name": "demo", "secret": "KEY"]
+      try await world.call(
+        .addSecret, as: .alice, Self.demo, body: #"{"name":"KEY","values":{"token":"a"},"hosts":["x.example"]}"#)
+      try await world.call(.rotateSecret, as: .alice, parameters, body: #"{"values":{"token":"b"}}"#)
+      try await world.call(.bindSecret, as: .alice, parameters, body: #"{"hosts":["y.example"]}"#)
+      try await world.call(.removeSecret, as: .alice, parameters)
+      let id = AgentID(owner: try UserIdentity("alice"), name: try ResourceName("demo"))
+      // The new value is there before the gateway asks for it; what is forgotten last cannot be fetched again.
+      #expect(
+        world.gateway.calls.withLock { $0 } == [
+          .refresh(stored: ["alice/demo/KEY=a"]), .refresh(stored: ["alice/demo/KEY=b"]),
+          .refresh(stored: ["alice/demo/KEY=b"]), .refresh(stored: ["alice/demo/KEY=b"]), .forget(id, stored: []),
+        ])
+      // A gateway that does not hear of a removal: the person is told, and the value goes all the same.
+      try await world.call(.addSecret, as: .alice, Self.demo, body: #"{"name":"KEY","values":{"token":"c"}}"#)
+      world.gateway.isDown.withLock { $0 = true }
+      #expect(try await world.call(.removeSecret, as: .alice, parameters).status == 500)
+      #expect(world.secrets.values.withLock { $0.isEmpty })
+      #expect(world.gateway.calls.withLock { $0.last } == .forget(id, stored: []))
+    }
+  }
+
   @Test func aStoreThatIsDownLeavesNothingBehind() async throws {
     try await ControlWorld.run { world in
       try await world.makeAgent("demo", of: .alice)

@@ -64,6 +64,9 @@ struct LocalPlatform: Service {
         ],
         audit: audit, auditReader: AuditLogReader(log: auditLog),
         secrets: AgentSecrets(store: openBao.control),
+        secretGateway: SecretGateway(
+          refresh: { () async throws(PalanaError) in try await projection.refresh() },
+          forget: { agent in values.forget(agent: agent) }),
         egressTester: EgressTesting(store: store, book: book, addresses: addresses, staticHosts: staticHosts).explain,
         system: probe(gateway: gateway, network: network, guardrails: guardrails, stopper: stopper)),
       logger: logger)

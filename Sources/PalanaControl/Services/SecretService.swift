@@ -10,12 +10,14 @@ package import PalanaStore
 package struct SecretService: Sendable {
   let store: any ResourceStore
   let writer: any SecretWriter
+  let gateway: SecretGateway
   let access: Access
   let trail: AuditTrail
 
-  package init(store: any ResourceStore, writer: any SecretWriter, trail: AuditTrail) {
+  package init(store: any ResourceStore, writer: any SecretWriter, gateway: SecretGateway, trail: AuditTrail) {
     self.store = store
     self.writer = writer
+    self.gateway = gateway
     self.trail = trail
     access = Access(store: store)
   }
@@ -47,8 +49,9 @@ package struct SecretService: Sendable {
         "access": access.rawValue, "keys": Self.keys(request.values), "hosts": spec.hosts.joined(separator: " "),
       ])
     try await store(values: request.values, spec, agent, target)
+    let created: SecretBinding
     do {
-      return Self.summary(try await store.create(binding))
+      created = try await store.create(binding)
     } catch {
       // Nothing may stay in the secret store that no binding speaks of. On a conflict somebody else has just added it:
       // then the values in this place are theirs.
@@ -57,6 +60,8 @@ package struct SecretService: Sendable {
       }
       throw error
     }
+    try await gateway.refresh()
+    return Self.summary(created)
   }
 
   /// Writes the values of a secret that has no binding. Values that an interrupted removal left behind are replaced.
@@ -101,7 +106,9 @@ package struct SecretService: Sendable {
     // The values first: whoever asks for the new revision must not get an old value.
     try await writer.rotate(
       owner: target, agent: agent.metadata.name, secret: secret, access: binding.spec.access, values: request.values)
-    return Self.summary(try await change(binding, target) { $0.revision += 1 })
+    let changed = try await change(binding, target) { $0.revision += 1 }
+    try await gateway.refresh()
+    return Self.summary(changed)
   }
 
   /// Says where a proxy-only secret may go from now on.
@@ -125,11 +132,12 @@ package struct SecretService: Sendable {
       details: [
         "hosts": checked.hosts.joined(separator: " "), "places": checked.places.joined(separator: " "),
       ])
-    return Self.summary(
-      try await change(binding, target) { spec in
-        spec.hosts = request.hosts ?? spec.hosts
-        spec.places = request.places ?? spec.places
-      })
+    let changed = try await change(binding, target) { spec in
+      spec.hosts = request.hosts ?? spec.hosts
+      spec.places = request.places ?? spec.places
+    }
+    try await gateway.refresh()
+    return Self.summary(changed)
   }
 
   /// Writes a change of a binding, starting over when somebody else wrote in between.
@@ -173,8 +181,13 @@ package struct SecretService: Sendable {
       guard error.code == .notFound else { throw error }
     }
     let spec = binding.spec
-    try await writer.remove(
-      owner: owner, agent: try ResourceName(spec.agent), secret: spec.secret, access: spec.access)
+    let agent = try ResourceName(spec.agent)
+    // Last, whatever fails before it: a fetch that is under way until then must not keep what it brings.
+    defer { gateway.forget(AgentID(owner: owner, name: agent)) }
+    let refreshed: Result<Void, PalanaError>
+    do throws(PalanaError) { refreshed = .success(try await gateway.refresh()) } catch { refreshed = .failure(error) }
+    try await writer.remove(owner: owner, agent: agent, secret: spec.secret, access: spec.access)
+    try refreshed.get()
   }
 
   private func agent(

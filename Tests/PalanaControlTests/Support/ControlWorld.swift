@@ -32,6 +32,7 @@ final class ControlWorld: Sendable {
   let engine = FakeEngine()
   let planes = ["gateway", "network", "secrets", "compute"].map { FakePlane($0) }
   let secrets = FakeSecrets()
+  let gateway = FakeGateway()
   let shutdowns = Mutex<[Bool]>([])
   let portBox = Mutex(0)
   let settings: Settings
@@ -98,7 +99,7 @@ final class ControlWorld: Sendable {
   func dependencies(_ person: Person) -> ControlDependencies {
     ControlDependencies(
       store: store, engine: engine, planes: planes, audit: sink, auditReader: AuditLogReader(log: log),
-      secrets: secrets,
+      secrets: secrets, secretGateway: gateway.gateway(secrets),
       egressTester: { (agent, request) async throws(PalanaError) in
         let rules = try CompiledRules([RuleSource(name: "agent", rules: agent.spec.egress?.rules ?? [])])
         return await DecisionCore(rules: rules).explain(request)

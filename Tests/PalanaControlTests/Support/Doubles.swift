@@ -202,3 +202,26 @@ final class SwitchableSink: AuditSink {
     events.withLock { $0.append(event) }
   }
 }
+
+/// What the gateway heard, each with what the secret store held at that moment.
+final class FakeGateway: Sendable {
+  enum Call: Equatable {
+    case refresh(stored: [String])
+    case forget(AgentID, stored: [String])
+  }
+
+  let calls = Mutex<[Call]>([])
+  let isDown = Mutex(false)
+
+  func gateway(_ secrets: FakeSecrets) -> SecretGateway {
+    @Sendable func stored() -> [String] {
+      secrets.values.withLock { $0.map { "\($0)=\($1["token"]?.reveal() ?? "")" }.sorted() }
+    }
+    return SecretGateway(
+      refresh: { [self] () async throws(PalanaError) in
+        calls.withLock { $0.append(.refresh(stored: stored())) }
+        if isDown.withLock({ $0 }) { throw PalanaError(.failed, "arranged") }
+      },
+      forget: { [self] agent in calls.withLock { $0.append(.forget(agent, stored: stored())) } })
+  }
+}

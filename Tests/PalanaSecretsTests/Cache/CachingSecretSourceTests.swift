@@ -147,6 +147,16 @@ final class FakeStore: Sendable {
     #expect(source.cachedValue(of: ref, revision: 1)?.reveal() == "new")
   }
 
+  @Test func aSecretThatIsAddedAgainAfterItWasForgottenIsNeverTheOldOne() async throws {
+    let (source, ref) = (source(), try Names.ref())
+    store.set(ref, "old")
+    _ = try await source.value(of: ref, revision: 1)
+    store.set(ref, "new")
+    source.forget(agent: AgentID(owner: ref.path.owner, name: ref.path.agent))
+    #expect(source.cachedValue(of: ref, revision: 1) == nil)
+    #expect(try await source.value(of: ref, revision: 1).reveal() == "new")
+  }
+
   @Test func manyWaitForOneFetch() async throws {
     let (source, ref) = (source(), try Names.ref())
     store.set(ref, "v1")
