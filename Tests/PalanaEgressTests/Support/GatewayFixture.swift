@@ -74,6 +74,8 @@ struct GatewayFixture: Sendable {
     let tls = try options.certificate.map { name in
       var configuration = try LeafMint(authority: signer)
         .configuration(for: CanonicalHost.parse(name), now: now - options.certificateAge)
+      // An upstream that ends with its connection waits until all of it is read.
+      configuration.shutdownTimeout = .seconds(30)
       if options.certificateAuthority == .itself {
         let key = P256.Signing.PrivateKey()
         configuration.certificateChain = [.certificate(try selfSigned(name, key, now))]
@@ -93,8 +95,8 @@ struct GatewayFixture: Sendable {
     for (name, address) in options.hosts { hosts[try CanonicalHost.parse(name)] = IPAddress(address) }
     let configuration = EgressGatewayConfiguration(
       listenAddress: .v4(0x7f00_0001), threads: options.threads, nameServers: options.nameServers, staticHosts: hosts,
-      upstreamCAFiles: options.trustsUpstreamCA ? [file.path] : [], addresses: AddressPolicy(allowed: try options.allowed.map { try CIDR($0) }),
-      limits: options.limits)
+      upstreamCAFiles: options.trustsUpstreamCA ? [file.path] : [],
+      addresses: AddressPolicy(allowed: try options.allowed.map { try CIDR($0) }), limits: options.limits)
     let sink = RecordingSink()
     let secrets = FakeSecrets()
     secrets.set("token", canary)
