@@ -24,7 +24,7 @@ import Testing
         allowAddresses: ["127.0.0.1/32"]
         limits: {headerBytes: 32768, bodyRewriteBytes: 1024, connectionsPerAgent: 7}
       llm: {listen: "10.77.0.1:4000", routes: {unified: {upstream: "http://127.0.0.1:4100", style: openai}}}
-      secrets: {address: "", tokenFile: ""}
+      secrets: {address: "", tokenFile: "", caFile: ""}
       opa: {bundles: [a.rego], server: ""}
       audit: {retention: 30d}
       network: {subnet: 10.78.0.0/16}

@@ -30,6 +30,9 @@ package enum ConfigurationLoader {
     if configuration.secrets.address.isEmpty != configuration.secrets.tokenFile.isEmpty {
       throw PalanaError(.invalid, "secrets.address and secrets.tokenFile belong together: set both or none")
     }
+    if !configuration.secrets.caFile.isEmpty, configuration.secrets.address.isEmpty {
+      throw PalanaError(.invalid, "secrets.caFile goes with secrets.address: the daemon's own OpenBao needs none")
+    }
     return configuration
   }
 
@@ -98,6 +101,7 @@ package enum ConfigurationLoader {
     "llm.listen": { entry, to throws(PalanaError) in try later(entry, &to) },
     "llm.routes": { entry, to throws(PalanaError) in try later(entry, &to) },
     "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },
+    "secrets.caFile": { entry, to throws(PalanaError) in to.secrets.caFile = try text(entry) },
     "secrets.tokenFile": { entry, to throws(PalanaError) in to.secrets.tokenFile = try text(entry) },
     "opa.bundles": { entry, to throws(PalanaError) in
       to.opa.bundles = try list(entry) { text throws(PalanaError) in text }

@@ -55,6 +55,8 @@ package struct LocalConfiguration: Hashable, Sendable {
     /// Empty: the daemon runs its own OpenBao.
     package var address = ""
     package var tokenFile = ""
+    /// PEM file of the authorities that the server's certificate may chain to; empty: those of the machine.
+    package var caFile = ""
   }
 
   package struct OPA: Hashable, Sendable {

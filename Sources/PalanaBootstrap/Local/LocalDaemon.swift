@@ -56,7 +56,7 @@ package struct LocalDaemon {
       return OpenBaoConfiguration(
         mode: .external(
           address: try VaultAddress.parse(configuration.secrets.address), tokenFile: configuration.secrets.tokenFile,
-          caFile: nil))
+          caFile: configuration.secrets.caFile.isEmpty ? nil : configuration.secrets.caFile))
     }
     return OpenBaoConfiguration(mode: .supervised(binary: tools.openBao, folder: layout.openBao))
   }
