@@ -55,9 +55,28 @@ package final class DecisionCore: Sendable {
     var answers: [GuardrailAnswer] = []
     // Read before asking: if a guardrail changes meanwhile, the answer is stored under the old version and never found.
     let versions = guardrails.map(\.version)
-    for guardrail in guardrails { answers.append(await guardrail.evaluate(request)) }
+    // A guardrail knows one reading of a path only; if the upstream may use another one, it is asked about both.
+    var other: EgressRequest?
+    if let path = request.path, let lenient = CanonicalPath.lenientReading(of: path) {
+      other = request
+      other?.path = lenient
+    }
+    for guardrail in guardrails {
+      var answer = await guardrail.evaluate(request)
+      if let other { answer = Self.stricter(answer, await guardrail.evaluate(other)) }
+      answers.append(answer)
+    }
     cache.store(request, versions: versions, answers)
     return (answers, versions)
+  }
+
+  /// One answer for two readings: denied if either is, allowed only if both are.
+  private static func stricter(_ one: GuardrailAnswer, _ two: GuardrailAnswer) -> GuardrailAnswer {
+    let life = min(one.validFor, two.validFor)
+    if case .deny = one.verdict { return GuardrailAnswer(one.verdict, validFor: life) }
+    if case .deny = two.verdict { return GuardrailAnswer(two.verdict, validFor: life) }
+    guard case .allow = one.verdict, case .allow = two.verdict else { return GuardrailAnswer(.abstain, validFor: life) }
+    return GuardrailAnswer(one.verdict, validFor: life)
   }
 
   private static func version(_ rules: CompiledRules, _ guardrails: [String]) -> String {

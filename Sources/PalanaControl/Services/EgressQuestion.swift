@@ -17,7 +17,7 @@ struct EgressQuestion {
     else { throw PalanaError(.invalid, "method: upper-case letters are needed", hint: "for example GET") }
     let target: RequestTarget
     do {
-      target = try RequestTarget.parse(test.url)
+      target = try RequestTarget.parse(test.url, encodedSlashes: .kept)
     } catch {
       switch error.problem {
       case .targetForm, .targetScheme, .targetTooLong: throw PalanaError(.invalid, "url: \(error)")
@@ -41,7 +41,7 @@ struct EgressQuestion {
   /// The answer to a URL that has no canonical form, which the gateway refuses before any rule is asked.
   static func malformed(_ test: EgressTestRequest) -> EgressTestResult {
     var explanation = ""
-    do { _ = try RequestTarget.parse(test.url) } catch { explanation = error.description }
+    do { _ = try RequestTarget.parse(test.url, encodedSlashes: .kept) } catch { explanation = error.description }
     let authority = Self.authority(of: test.url)
     return EgressTestResult(
       allowed: false, reason: DenialReason.malformedRequest.rawValue, rule: nil, policyVersion: "", explanation: explanation,

@@ -118,7 +118,7 @@ extension ClientConnection {
 
   func parseTarget(_ head: RequestHead) throws(Refusal) -> RequestTarget {
     do {
-      return try RequestTarget.parse(head.fields.text(head.target))
+      return try RequestTarget.parse(head.fields.text(head.target), encodedSlashes: .kept)
     } catch {
       throw Refusal(.malformedRequest, error.description)
     }
