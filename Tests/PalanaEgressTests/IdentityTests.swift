@@ -49,6 +49,68 @@ struct IdentityTests {
     }
   }
 
+  @Test func aProofInAnotherSchemeOrPlaceIsNone() async throws {
+    try await GatewayFixture.run { fixture, upstream in
+      let proof = GatewayFixture.basic(GatewayFixture.tokenA)
+      let fields = [
+        "proxy-authorization: Bearer \(GatewayFixture.tokenA)", "proxy-authorization: \(GatewayFixture.tokenA)",
+        "proxy-authorization: Digest \(proof.dropFirst(6))", "proxy-authorization: Basic", "proxy-authorization: Basic !!!",
+        "proxy-authorization: \(GatewayFixture.basicOf(GatewayFixture.tokenA))",
+        "proxy-authorization: \(GatewayFixture.basicOf(GatewayFixture.tokenA + ":agent"))", "authorization: \(proof)",
+        "x-proxy-authorization: \(proof)", "cookie: proxy-authorization=\(proof)",
+      ]
+      for field in fields {
+        let answer = try await fixture.client { wire in
+          let authority = "allowed.test:\(upstream.port)"
+          try await wire.send("CONNECT \(authority) HTTP/1.1\r\nhost: \(authority)\r\n\(field)\r\n\r\n")
+          return try await wire.response()
+        }
+        #expect(answer?.status == 407, "\(field)")
+        #expect(answer?.body.contains(GatewayFixture.tokenA) == false)
+      }
+      // Two proofs, one of them right, are not one.
+      let double = try await fixture.client { wire in
+        try await wire.send(
+          String(fixture.connect("allowed.test").dropLast()) + "proxy-authorization: \(proof)\r\n\r\n")
+        return try await wire.response()
+      }
+      #expect(double?.status == 400)
+      #expect(upstream.connections == 0)
+      #expect(!fixture.sink.text.contains(GatewayFixture.tokenA))
+      #expect(await fixture.sink.events(fields.count + 1).allSatisfy { $0.decision == .deny && $0.agent?.name == "a" })
+    }
+  }
+
+  @Test func aClientThatGuessesHasToComeAgain() async throws {
+    try await GatewayFixture.run { fixture, _ in
+      try await fixture.client { wire in
+        for _ in 0..<4 {
+          try await wire.send(fixture.connect("allowed.test", token: "guess"))
+          #expect(try await wire.response()?.status == 407)
+        }
+        #expect(try await wire.rest() == "")
+      }
+    }
+  }
+
+  @Test func plainRequestsNeedTheTokenToo() async throws {
+    var options = GatewayFixture.Options()
+    options.certificate = nil
+    try await GatewayFixture.run(options) { fixture, upstream in
+      for source in ["127.0.1.1", "127.0.1.2"] {
+        // A's own token from B's address, and none at all from A's.
+        let answer = try await fixture.client(from: source) { wire in
+          let request = fixture.plain()
+          let proof = "proxy-authorization: \(GatewayFixture.basic(GatewayFixture.tokenA))\r\n"
+          try await wire.send(source == "127.0.1.2" ? request : request.replacing(proof, with: ""))
+          return try await wire.response()
+        }
+        #expect(answer?.status == 407)
+      }
+      #expect(upstream.connections == 0)
+    }
+  }
+
   @Test func afterAChallengeTheSameConnectionMayAnswerIt() async throws {
     try await GatewayFixture.run { fixture, _ in
       try await fixture.client { wire in

@@ -62,11 +62,12 @@ final class Upstream: Sendable {
     }
   }
 
-  /// Answers every request on a connection with what it received: the head as the body. Bodies are read by their length.
+  /// Answers every request on a connection with what it received: the head as the body. Bodies are read and dropped.
   static let echo: Script = { wire, upstream in
     while let head = try await wire.head() {
       upstream.note(head)
       let request = Response(head)
+      if request["transfer-encoding"] == "chunked" { _ = try await wire.discardChunks() }
       if let length = request["content-length"].flatMap({ Int($0) }) { _ = try await wire.discard(length) }
       try await wire.send("HTTP/1.1 200 OK\r\ncontent-length: \(head.utf8.count)\r\nx-up: 1\r\n\r\n\(head)")
     }

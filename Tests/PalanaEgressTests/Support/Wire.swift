@@ -184,6 +184,9 @@ struct Wire: ~Copyable {
     }.get()
   }
 
+  /// Says that nothing more comes, and goes on reading.
+  func finishWriting() async throws { try await channel.close(mode: .output) }
+
   func close() async { try? await channel.close() }
 }
 

@@ -1,0 +1,192 @@
+import NIOCore
+import PalanaAPI
+import PalanaAudit
+import PalanaPolicy
+import Testing
+
+@testable import PalanaEgress
+
+/// Mutations of well-formed messages, the same ones in every run.
+///
+/// A trap ends the test run. Beyond that: the parsers give one answer however the bytes are cut, nothing that is not allowed
+/// reaches an upstream, and each request has one event.
+@Suite(.timeLimit(.minutes(2)))
+struct FuzzTests {
+  /// A small generator (xorshift64*), so that a failure can be repeated.
+  struct Dice: RandomNumberGenerator {
+    var state: UInt64
+
+    init(_ seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 | 1 }
+
+    mutating func next() -> UInt64 {
+      state ^= state >> 12
+      state ^= state << 25
+      state ^= state >> 27
+      return state &* 0x2545_f491_4f6c_dd1d
+    }
+  }
+
+  private static let spice: [String] = [
+    "\r\n", "\n", "\r", "\u{0}", " ", "\t", ":", ";", ",", "/", "//", "%2f", "%00", "%2e", "..", "?", "#", "@", "*", "0", "-1",
+    "ffffffffffffffff", "chunked", "content-length: 3\r\n", "transfer-encoding: chunked\r\n", "host: evil.test\r\n",
+    "connection: close\r\n", "upgrade: websocket\r\nconnection: upgrade\r\n", "GET http://evil.test/ HTTP/1.1\r\n\r\n",
+    " HTTP/1.1\r\n", "HTTP/1.1 100 C\r\n\r\n", "\r\n\r\n", "0\r\n\r\n", "evil.test", "\u{ff}", "x: y\r\n z\r\n",
+  ]
+
+  private static func mutate(_ text: [UInt8], _ dice: inout Dice) -> [UInt8] {
+    var bytes = text
+    for _ in 0..<Int.random(in: 1...3, using: &dice) {
+      let place = Int.random(in: 0...bytes.count, using: &dice)
+      let end = min(bytes.count, place + Int.random(in: 0...8, using: &dice))
+      switch Int.random(in: 0..<5, using: &dice) {
+      case 0: bytes.insert(contentsOf: (spice.randomElement(using: &dice) ?? "").utf8, at: place)
+      case 1: bytes.removeSubrange(place..<end)
+      case 2: if place < bytes.count { bytes[place] = UInt8.random(in: 0...255, using: &dice) }
+      case 3: bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
+      default: bytes.replaceSubrange(place..<end, with: (spice.randomElement(using: &dice) ?? "").utf8)
+      }
+    }
+    return bytes
+  }
+
+  // MARK: Parsers
+
+  private static let requests = [
+    "POST http://allowed.test/a?b=c HTTP/1.1\r\nhost: allowed.test\r\ncontent-length: 5\r\nx-a: b\r\n\r\nhello",
+    "POST /a HTTP/1.1\r\nhost: allowed.test\r\ntransfer-encoding: chunked\r\n\r\n5;e=1\r\nhello\r\n0\r\nt: 1\r\n\r\n",
+    "GET / HTTP/1.0\r\nhost: [::1]:80\r\nconnection: close, x\r\nexpect: 100-continue\r\n\r\n",
+  ]
+  private static let responses = [
+    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-a: b\r\n\r\nhello",
+    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "HTTP/1.0 302 Found\r\nlocation: /x\r\n\r\nuntil the end",
+  ]
+
+  /// What a message means: its framing and contents, or that it is refused. The bytes come in pieces of `step`.
+  private static func reading(_ bytes: [UInt8], step: Int, isRequest: Bool) -> String {
+    var limits = EgressLimits()
+    limits.headerBytes = 512
+    var scanner = HeadScanner()
+    var buffer = ByteBuffer()
+    var decoder: BodyDecoder?
+    var contents: [UInt8] = []
+    var start = 0
+    do {
+      while start < bytes.count {
+        buffer.writeBytes(bytes[start..<min(bytes.count, start + step)])
+        start += step
+        if decoder == nil, let length = try scanner.scan(buffer, limit: limits.headerBytes),
+          let slice = buffer.readSlice(length: length)
+        {
+          let framing =
+            isRequest
+            ? try RequestHead(slice, limits: limits).framing : try ResponseHead(slice, isHead: false, limits: limits).framing
+          decoder = BodyDecoder(framing, overheadLimit: 64)
+        }
+        while decoder?.isDone == false {
+          guard case .contents(let part)? = try decoder?.next(&buffer) else { break }
+          contents += Array(buffer: part)
+        }
+      }
+    } catch { return "refused" }
+    return "\(decoder?.isDone == true) \(contents)"
+  }
+
+  @Test(arguments: [true, false])
+  func parsersReadTheSameHoweverTheBytesAreCut(isRequest: Bool) {
+    var dice = Dice(isRequest ? 1 : 2)
+    let seeds = (isRequest ? Self.requests : Self.responses).map { Array($0.utf8) }
+    for _ in 0..<4000 {
+      let bytes = Self.mutate(seeds.randomElement(using: &dice) ?? [], &dice)
+      let whole = Self.reading(bytes, step: bytes.count + 1, isRequest: isRequest)
+      for step in [1, 7] {
+        #expect(
+          Self.reading(bytes, step: step, isRequest: isRequest) == whole,
+          "\(String(decoding: bytes, as: UTF8.self).debugDescription) in pieces of \(step)")
+      }
+    }
+  }
+
+  @Test func aHelloOfAnyBytes() {
+    var dice = Dice(3)
+    let seed: [UInt8] =
+      [22, 3, 1, 0, 60, 1, 0, 0, 56, 3, 3] + [UInt8](repeating: 7, count: 32) + [0, 0, 2, 19, 1, 1, 0, 0, 13]
+      + [0, 0, 0, 9, 0, 7, 0, 0, 4, 97, 46, 98, 99]
+    for _ in 0..<10_000 {
+      let bytes = Self.mutate(seed, &dice)
+      if case .complete(let name?) = ClientHello.read(ByteBuffer(bytes: bytes)) { #expect(name.utf8.count < 100) }
+    }
+  }
+
+  // MARK: The whole gateway
+
+  @Test func mutatedRequestsReachNothingThatIsNotAllowed() async throws {
+    var options = GatewayFixture.Options()
+    options.certificate = nil
+    try await GatewayFixture.run(options) { fixture, upstream in
+      let rules = [
+        EgressRule(host: "allowed.test", ports: [Int(upstream.port)], methods: ["GET", "POST"], paths: ["/ok/**"])
+      ]
+      var stricter = GatewayFixture.Options()
+      stricter.rulesA = rules
+      await fixture.gateway.apply(try fixture.snapshot(2, options: stricter))
+      let seeds = [
+        fixture.plain("/ok/1?q=1", "x-a: b"), fixture.plain("/ok/2", method: "POST", "content-length: 5") + "hello",
+        fixture.plain("/ok/3", method: "POST", "transfer-encoding: chunked") + "5\r\nhello\r\n0\r\n\r\n",
+        fixture.plain("/ok/4", "authorization: Bearer \(GatewayFixture.placeholder)"),
+      ]
+      var dice = Dice(4)
+      for number in 0..<400 {
+        let bytes = Self.mutate(Array((seeds.randomElement(using: &dice) ?? "").utf8), &dice)
+        // A well-formed request that asks for the end, so that each connection ends soon.
+        let last = fixture.plain("/ok/last", "connection: close")
+        _ = try? await fixture.client { wire in
+          try await wire.send(bytes + Array(last.utf8))
+          try await wire.finishWriting()
+          return try await wire.rest()
+        }
+        if number % 100 == 99 { #expect(await fixture.isQuiet(upstream)) }
+      }
+      // Every head that the upstream got is one that the rules allow, and that it can read one way only.
+      #expect(!upstream.requests.isEmpty)
+      for head in upstream.requests {
+        let line = head.prefix { $0 != "\r\n" }.split(separator: " ")
+        #expect(line.count == 3, "\(head)")
+        #expect(line.first == "GET" || line.first == "POST", "\(head)")
+        #expect(line.dropFirst().first?.hasPrefix("/ok/") == true, "\(head)")
+        let hosts = Response(head).fields.filter { $0.name == "host" }.map(\.value)
+        #expect(hosts == ["allowed.test:\(upstream.port)"], "\(head)")
+        #expect(Response(head).fields.count { $0.name == "content-length" || $0.name == "transfer-encoding" } <= 1, "\(head)")
+        // No secret is bound to plain HTTP, and no placeholder travels on in a head.
+        #expect(!head.contains(GatewayFixture.canary) && !head.contains(GatewayFixture.placeholder), "\(head)")
+      }
+      let ids = fixture.requestEvents.compactMap(\.request?.id)
+      #expect(Set(ids).count == ids.count)
+      #expect(ids.count >= upstream.requests.count)
+    }
+  }
+
+  @Test func mutatedResponsesHarmNobodyElse() async throws {
+    let seeds = Self.responses.map { Array($0.utf8) }
+    var options = GatewayFixture.Options()
+    options.certificate = nil
+    options.script = { wire, upstream in
+      guard let head = try await wire.head() else { return }
+      upstream.note(head)
+      let number = head.split(separator: " ").dropFirst().first.flatMap { UInt64($0.dropFirst()) } ?? 0
+      var dice = Dice(1000 + number)
+      try await wire.send(Self.mutate(seeds[Int(number) % seeds.count], &dice))
+    }
+    try await GatewayFixture.run(options) { fixture, upstream in
+      for number in 0..<400 {
+        _ = try? await fixture.client { wire in
+          try await wire.send(fixture.plain("/\(number)", "connection: close"))
+          return try await wire.rest()
+        }
+      }
+      #expect(await fixture.isQuiet(upstream))
+      #expect(fixture.requestEvents.compactMap(\.request?.path) == (0..<400).map { "/\($0)" })
+      #expect(Set(fixture.requestEvents.map(\.decision)).isSubset(of: [.allow, .error]))
+    }
+  }
+}
