@@ -17,14 +17,17 @@ extension LocalPlatform {
     let openBao = self.openBao
     let spool = self.spool
     let components: @Sendable () async -> [InstallationStatus.Component] = {
+      let counts = await gateway.statistics()
       var list = [
         InstallationStatus.Component(name: "control", healthy: true, message: "answers"),
         InstallationStatus.Component(
           name: "egress", healthy: gateway.boundAddress != nil,
-          message: gateway.boundAddress.map { "listens on \($0.address):\($0.port)" } ?? "does not listen yet"),
+          message: gateway.boundAddress.map { "listens on \($0.address):\($0.port), \(Self.traffic(counts))" } ?? "does not listen yet"),
         Self.secrets(openBao.health),
         InstallationStatus.Component(
-          name: "audit", healthy: spool.waitingBytes < 64 << 20, message: "\(spool.waitingBytes) bytes wait to be stored"),
+          name: "audit", healthy: spool.waitingBytes < 64 << 20,
+          message: "\(spool.waitingBytes) bytes wait to be stored"
+            + (counts.lostEvents == 0 ? "" : ", \(counts.lostEvents) events could not be written since the start")),
       ]
       for case let rego as RegoGuardrail in guardrails {
         let status = rego.status
@@ -48,6 +51,10 @@ extension LocalPlatform {
         } + [await Self.firewall(network)]
       },
       shutdown: { stopAgents throws(PalanaError) in stopper.stop(agents: stopAgents) })
+  }
+
+  private static func traffic(_ counts: EgressStatistics) -> String {
+    "\(counts.openConnections) connections, \(counts.requests) requests (\(counts.deniedRequests) refused, \(counts.failedRequests) failed)"
   }
 
   private static func secrets(_ health: SecretStoreHealth) -> InstallationStatus.Component {
