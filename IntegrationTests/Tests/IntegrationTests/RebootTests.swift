@@ -29,7 +29,7 @@ import Testing
     let daemon = try platform.daemon()
     #expect(kill(daemon, SIGKILL) == 0)
     try await waitUntil("no process is left") {
-      let left = try processes(of: platform)
+      let left = try platform.processes()
       for process in left { kill(process, SIGKILL) }
       return left.isEmpty
     }
@@ -44,16 +44,5 @@ import Testing
       _ = try await run("/usr/bin/umount", ["-l", String(mount)])
     }
     try FileManager.default.removeItem(atPath: platform.home + "/run")
-  }
-
-  /// Processes in the installation's control groups, or with its folder in their command lines; not the tests' own.
-  private func processes(of platform: Platform) throws -> [Int32] {
-    try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { process in
-      guard isAlive(process) else { return false }
-      let group = (try? String(contentsOfFile: "/proc/\(process)/cgroup", encoding: .utf8)) ?? ""
-      let line = (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
-      return group.contains("/\(platform.prefix)/") || (line.contains(platform.home + "/") && !line.contains("upstream.py"))
-        || (line.contains(platform.home) && line.contains("palana") && !line.contains("upstream.py"))
-    }
   }
 }

@@ -12,8 +12,7 @@ import Testing
       try await platform.pcli("run", "user")
       let url = platform.https("allowed.test") + "/echo"
       let headers = [["authorization", "Bearer TOKEN_KEY"]]
-      let stores = try await run("/usr/bin/pgrep", ["-f", platform.home + "/openbao"])
-      let store = try #require(stores.output.split(separator: "\n").compactMap { Int32($0) }.first)
+      let store = try #require(try platform.processes().first { commandLine(of: $0).contains("/openbao/bao\0server") })
       #expect(kill(store, SIGKILL) == 0)
       // Whatever the moment: the value or a refusal, never the placeholder at the upstream.
       let meanwhile = try await platform.ask("user", url, headers: headers)

@@ -75,6 +75,17 @@ final class Platform: Sendable {
   /// Whether the daemon's process runs. One that has ended and that nobody has collected yet does not.
   func daemonIsAlive() throws -> Bool { isAlive(try daemon()) }
 
+  /// Every process of the installation: in its control groups, or with its folder in the command line.
+  func processes() throws -> [Int32] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { process in
+      guard isAlive(process) else { return false }
+      let group = (try? String(contentsOfFile: "/proc/\(process)/cgroup", encoding: .utf8)) ?? ""
+      let line = commandLine(of: process)
+      // Its folder, not the one of its upstream.
+      return group.contains("/\(prefix)/") || line.contains(home + "/") || line.contains(home + "\0")
+    }
+  }
+
   /// Ends it and removes every trace, also of a daemon that died and left its agents running: a new one finds them and stops them.
   func tearDown() async {
     if (try? daemonIsAlive()) != true, FileManager.default.fileExists(atPath: home + "/run") {
@@ -88,6 +99,11 @@ final class Platform: Sendable {
 }
 
 struct UnexpectedExit: Error { var code: Int32 }
+
+/// The arguments of a process, each with a NUL behind it; empty when it has gone.
+func commandLine(of process: Int32) -> String {
+  (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
+}
 
 /// Whether a process runs: it exists and is no zombie (proc(5), the state of `/proc/PID/stat`).
 func isAlive(_ process: Int32) -> Bool {
