@@ -9,13 +9,14 @@ import Testing
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let archive = try await Self.make(in: folder)
     for reference in ["oci-archive:\(archive)", "oci:\(folder)/layout:latest"] {
-      try await platform.pcli("run", "imaged", "--image", reference, "--wait", "--", "/bin/sh", "-c", "cat /greeting; id -u; exit 4", expect: 4)
+      let greet = ["--wait", "--", "/bin/sh", "-c", "cat /greeting; id -u; exit 4"]
+      try await platform.pcli(["run", "imaged", "--image", reference] + greet, expect: 4)
       let logs = try await platform.pcli("logs", "imaged").output
       #expect(logs.contains("from the image"))
       #expect(!logs.contains("\n0\n"), "it does not run as root: \(logs)")
       // Nothing of the machine's own files is there, and the image cannot be written.
-      try await platform.pcli(
-        "run", "bare", "--image", reference, "--wait", "--", "/bin/sh", "-c", "test ! -e /usr/bin/python3 && ! touch /bin/x && touch /data/x")
+      let look = ["--wait", "--", "/bin/sh", "-c", "test ! -e /usr/bin/python3 && ! touch /bin/x && touch /data/x"]
+      try await platform.pcli(["run", "bare", "--image", reference] + look)
       for agent in ["imaged", "bare"] { try await platform.pcli("delete", agent, "--purge") }
     }
     let missing = try await platform.pcli("run", "nothing", "--image", "oci-archive:\(folder)/missing.tar", expect: 1)

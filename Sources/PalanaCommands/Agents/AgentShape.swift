@@ -13,7 +13,9 @@ struct AgentShape: ParsableArguments {
   @Option(help: ArgumentHelp("Memory, for example 2Gi.", valueName: "bytes")) var memory: String?
   @Option(help: ArgumentHelp("Space for /data, for example 5Gi.", valueName: "bytes")) var storage: String?
   @Option(help: ArgumentHelp("Most processes and threads at once.", valueName: "n")) var pids: Int?
-  @Option(help: ArgumentHelp("Stop it after so long without activity, for example 8h. Kept, but not acted on in this version.", valueName: "time"))
+  @Option(
+    help: ArgumentHelp(
+      "Stop it after so long without activity, for example 8h. Kept, but not acted on in this version.", valueName: "time"))
   var idleAfter: String?
   @Option(
     name: .customLong("env"), parsing: .singleValue,
