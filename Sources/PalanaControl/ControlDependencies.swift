@@ -11,7 +11,7 @@ package struct ControlDependencies: Sendable {
   package var audit: any AuditSink
   package var auditReader: any AuditReader
   package var secrets: any SecretWriter
-  package var secretGateway: SecretGateway
+  package var gateway: GatewayNotice
   package var egressTester: EgressTester
   package var system: SystemProbe
   package var userNames: UserNames
@@ -22,7 +22,7 @@ package struct ControlDependencies: Sendable {
 
   package init(
     store: any ResourceStore, engine: any AgentEngine, planes: [any ContainmentPlane], audit: any AuditSink,
-    auditReader: any AuditReader, secrets: any SecretWriter, secretGateway: SecretGateway,
+    auditReader: any AuditReader, secrets: any SecretWriter, gateway: GatewayNotice,
     egressTester: @escaping EgressTester, system: SystemProbe, userNames: UserNames = .system, clock: WallClock = .system,
     timer: any Clock<Duration> = ContinuousClock(), killEffort: PlaneCutter.Effort = .init()
   ) {
@@ -32,7 +32,7 @@ package struct ControlDependencies: Sendable {
     self.audit = audit
     self.auditReader = auditReader
     self.secrets = secrets
-    self.secretGateway = secretGateway
+    self.gateway = gateway
     self.egressTester = egressTester
     self.system = system
     self.userNames = userNames

@@ -127,9 +127,9 @@ struct ControlServices {
 
   init(_ dependencies: ControlDependencies, _ configuration: ControlConfiguration, _ trail: AuditTrail) {
     let store = dependencies.store
-    resources = ResourceService(store: store, trail: trail)
+    resources = ResourceService(store: store, gateway: dependencies.gateway, trail: trail)
     secrets = SecretService(
-      store: store, writer: dependencies.secrets, gateway: dependencies.secretGateway, trail: trail)
+      store: store, writer: dependencies.secrets, gateway: dependencies.gateway, trail: trail)
     agents = AgentService(
       store: store, engine: dependencies.engine, resources: resources, secrets: secrets, trail: trail,
       clock: dependencies.clock, timer: dependencies.timer)

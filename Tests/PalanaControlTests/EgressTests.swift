@@ -1,6 +1,7 @@
 import PalanaAPI
 import PalanaControlAPI
 import PalanaCore
+import Synchronization
 import Testing
 
 @Suite struct EgressTests {
@@ -33,6 +34,51 @@ import Testing
       #expect(try await world.call(.removeEgressRule, as: .alice, ["name": "demo", "id": "x"]).status == 404)
       #expect(try await world.call(.removeEgressRule, as: .alice, ["name": "demo", "id": id]).status == 200)
       #expect(try await world.call(.removeEgressRule, as: .alice, ["name": "demo", "id": id]).status == 404)
+    }
+  }
+
+  @Test func theGatewayHearsOfEveryChangeOfRules() async throws {
+    try await ControlWorld.run { world in
+      func expect(_ times: Int, line: SourceLocation = #_sourceLocation, _ body: () async throws -> Void) async throws {
+        let before = world.gateway.calls.withLock { $0.count }
+        try await body()
+        #expect(world.gateway.calls.withLock { $0.count } - before == times, sourceLocation: line)
+      }
+      func apply(_ kind: String, _ spec: String, as person: ControlWorld.Person = .root) async throws {
+        let body =
+          #"{"apiVersion":"palana.dev/v1alpha1","kind":"\#(kind)","metadata":{"name":"demo"},"spec":\#(spec)}"#
+        let answer = try await world.call(.apply, as: person, body: body)
+        #expect(answer.status == 200, "\(answer.text)")
+      }
+      let rule = #"{"id":"x","host":"x.example"}"#
+      // An agent that is new has no network yet; what says nothing about rules is no change for the gateway.
+      try await expect(0) { try await world.makeAgent("demo", of: .alice) }
+      try await expect(0) { try await world.call(.resumeAgent, as: .alice, Self.demo) }
+      try await expect(1) { try await world.call(.addEgressRule, as: .alice, Self.demo, body: rule) }
+      let parameters = ["name": "demo", "id": "x"]
+      try await expect(1) { try await world.call(.removeEgressRule, as: .alice, parameters) }
+      let rules = #"{"egress":{"rules":[\#(rule)]}}"#
+      try await expect(1) { try await apply("Agent", rules, as: .alice) }
+      try await expect(0) { try await apply("Agent", rules, as: .alice) }
+      try await expect(0) { try await apply("AgentTemplate", #"{"image":"host"}"#) }
+      try await expect(1) { try await apply("AgentTemplate", #"{"image":"host","egress":{"rules":[\#(rule)]}}"#) }
+      try await expect(1) { try await world.call(.deleteTemplate, Self.demo) }
+      try await expect(1) { try await apply("EgressPolicy", #"{"rules":[{"host":"y.example"}]}"#) }
+      try await expect(1) { try await apply("EgressPolicy", #"{"rules":[\#(rule)]}"#) }
+      try await expect(1) { try await world.call(.deletePolicy, Self.demo) }
+      try await expect(1) { try await world.call(.deleteAgent, as: .alice, Self.demo) }
+    }
+  }
+
+  @Test func aGatewayThatDoesNotFollowIsSaid() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      world.gateway.isDown.withLock { $0 = true }
+      let answer = try await world.call(
+        .addEgressRule, as: .alice, Self.demo, body: #"{"host":"x.example","action":"deny"}"#)
+      #expect(answer.status == 500 && answer.text.contains("the change is stored, but the gateway"), "\(answer.text)")
+      let list = try await world.call(.listEgressRules, as: .alice, Self.demo).decoded(EgressRuleList.self)
+      #expect(list.items.map(\.rule.host) == ["x.example"])
     }
   }
 

@@ -31,6 +31,36 @@ import Testing
     try await platform.pcli("delete", "reach", "--purge")
   }
 
+  /// Commands and manifests alike return when the gateway decides with them. Several rounds, because a race is lost only now and then.
+  @Test func aChangeOfRulesHoldsWhenTheCommandHasReturned() async throws {
+    let platform = try await Platform.shared.get()
+    try await platform.start("prompt")
+    let (host, port) = ("allowed.test", platform.upstream.httpsPort)
+    let url = platform.https(host) + "/echo"
+    func reason() async throws -> String? { try await platform.ask("prompt", url).reason }
+    let policy = """
+      apiVersion: palana.dev/v1alpha1
+      kind: EgressPolicy
+      metadata: {name: prompt}
+      spec: {selector: {agents: [prompt]}, rules: [{host: \(host), ports: [\(port)], action: deny}]}
+      """
+    for _ in 0..<5 {
+      let allow = try await platform.pcli("egress", "allow", "prompt", "\(host):\(port)", "-o", "json").json()
+      #expect(try await reason() == nil)
+      let deny = try await platform.pcli("egress", "deny", "prompt", "\(host):\(port)", "-o", "json").json()
+      #expect(try await reason() == "policy_denied")
+      try await platform.pcli("egress", "rm", "prompt", try #require(deny["rule"]["id"].string))
+      #expect(try await reason() == nil)
+      try await platform.pcli("apply", "-f", "-", input: policy)
+      #expect(try await reason() == "policy_denied")
+      try await platform.pcli("delete", "egresspolicy/prompt")
+      #expect(try await reason() == nil)
+      try await platform.pcli("egress", "rm", "prompt", try #require(allow["rule"]["id"].string))
+      #expect(try await reason() == "host_not_allowed")
+    }
+    try await platform.pcli("delete", "prompt", "--purge")
+  }
+
   @Test func placeholdersBecomeValuesOnlyWhereTheyAreBound() async throws {
     let platform = try await Platform.shared.get()
     let allowed = "allowed.test:\(platform.upstream.httpsPort)"

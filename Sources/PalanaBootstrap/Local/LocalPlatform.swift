@@ -64,7 +64,7 @@ struct LocalPlatform: Service {
         ],
         audit: audit, auditReader: AuditLogReader(log: auditLog),
         secrets: AgentSecrets(store: openBao.control),
-        secretGateway: SecretGateway(
+        gateway: GatewayNotice(
           refresh: { () async throws(PalanaError) in try await projection.refresh() },
           forget: { agent in values.forget(agent: agent) }),
         egressTester: EgressTesting(store: store, book: book, addresses: addresses, staticHosts: staticHosts).explain,

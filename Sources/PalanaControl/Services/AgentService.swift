@@ -116,6 +116,8 @@ package struct AgentService: Sendable {
     }
     if agent.metadata.deletionTimestamp == nil {
       _ = try await store.markDeleted(AgentSpec.self, owner: target, name: agent.metadata.name)
+      // What is being deleted sends nothing more, however long the rest takes.
+      try await resources.gateway.refresh()
     }
     return DeleteResult(kind: AgentSpec.kind, name: name, done: false)
   }

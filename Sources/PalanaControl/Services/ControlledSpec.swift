@@ -19,6 +19,8 @@ package protocol ControlledSpec: ResourceSpec {
   func policyProblems() -> [FieldError]
   /// What the server fills in or keeps when the written form says nothing. `old` is nil at creation.
   mutating func complete(from old: Self?)
+  /// Whether the gateway decides differently after a change from `old` to `new`; nil is none.
+  static func changesDecisions(from old: Resource<Self>?, to new: Resource<Self>?) -> Bool
 }
 
 extension ControlledSpec {
@@ -31,6 +33,7 @@ extension ControlledSpec {
   }
   package func policyProblems() -> [FieldError] { [] }
   package mutating func complete(from old: Self?) {}
+  package static func changesDecisions(from old: Resource<Self>?, to new: Resource<Self>?) -> Bool { false }
 
   /// For example `an agent`.
   static var article: String { ("aeiou".contains(noun.prefix(1)) ? "an " : "a ") + noun }
@@ -53,6 +56,13 @@ extension AgentSpec: ControlledSpec {
     if lifecycle?.restartCount == nil { lifecycle?.restartCount = kept.restartCount }
     if lifecycle == AgentLifecycle() { lifecycle = nil }
   }
+
+  /// A new agent has no network yet, and a start or a stop is no new decision.
+  package static func changesDecisions(from old: Agent?, to new: Agent?) -> Bool {
+    guard let old, let new else { return false }
+    return old.spec.egress != new.spec.egress || old.metadata.labels != new.metadata.labels
+      || old.spec.effectiveTemplateName != new.spec.effectiveTemplateName
+  }
 }
 
 extension AgentTemplateSpec: ControlledSpec {
@@ -64,6 +74,10 @@ extension AgentTemplateSpec: ControlledSpec {
   package mutating func complete(from old: AgentTemplateSpec?) {
     if let rules = egress?.rules { egress?.rules = EgressRuleForm.identified(rules, old: old?.egress?.rules) }
   }
+
+  package static func changesDecisions(from old: AgentTemplate?, to new: AgentTemplate?) -> Bool {
+    old?.spec.egress != new?.spec.egress
+  }
 }
 
 extension EgressPolicySpec: ControlledSpec {
@@ -73,6 +87,10 @@ extension EgressPolicySpec: ControlledSpec {
   package func policyProblems() -> [FieldError] { EgressRuleForm.problems(rules, at: "spec.rules") }
   package mutating func complete(from old: EgressPolicySpec?) {
     rules = EgressRuleForm.identified(rules, old: old?.rules)
+  }
+
+  package static func changesDecisions(from old: EgressPolicy?, to new: EgressPolicy?) -> Bool {
+    old?.spec != new?.spec
   }
 }
 

@@ -7,10 +7,12 @@ package import PalanaStore
 package struct ResourceService: Sendable {
   let store: any ResourceStore
   let access: Access
+  let gateway: GatewayNotice
   let trail: AuditTrail
 
-  package init(store: any ResourceStore, trail: AuditTrail) {
+  package init(store: any ResourceStore, gateway: GatewayNotice, trail: AuditTrail) {
     self.store = store
+    self.gateway = gateway
     self.trail = trail
     access = Access(store: store)
   }
@@ -32,7 +34,9 @@ package struct ResourceService: Sendable {
     let resource = try await prepare(written, owner: owner, by: caller)
     try trail.allow(
       Spec.component, action, by: caller, agent: try reference(resource), details: details(resource))
-    return try await store.create(resource)
+    let created = try await store.create(resource)
+    try await announce(from: nil, to: created)
+    return created
   }
 
   /// Replaces spec, labels and annotations of the object that `resource` names.
@@ -49,7 +53,9 @@ package struct ResourceService: Sendable {
     try await checkReferences(resource)
     try trail.allow(
       Spec.component, action, by: caller, agent: try reference(resource), details: details(resource))
-    return try await store.update(resource)
+    let new = try await store.update(resource)
+    try await announce(from: old, to: new)
+    return new
   }
 
   /// Creates or replaces; writes nothing when nothing differs.
@@ -81,6 +87,7 @@ package struct ResourceService: Sendable {
     if Spec.self == AgentTemplateSpec.self { try await checkUnused(template: old.metadata.name.text) }
     try trail.allow(Spec.component, "delete", by: caller, details: details(old))
     try await store.remove(kind, owner: target, name: old.metadata.name, uid: old.metadata.uid ?? "")
+    try await announce(from: old, to: nil)
     return DeleteResult(kind: Spec.kind, name: name, done: true)
   }
 
@@ -102,10 +109,20 @@ package struct ResourceService: Sendable {
       new = try replacement(new, for: old)
       try await checkReferences(new)
       try trail.allow(Spec.component, action, by: caller, agent: try reference(new), details: details)
-      do { return try await store.update(new) } catch {
+      do { new = try await store.update(new) } catch {
         guard error.code == .conflict, attempt < 5 else { throw error }
         attempt += 1
+        continue
       }
+      try await announce(from: old, to: new)
+      return new
     }
+  }
+
+  /// Returns when the gateway decides with a change that is stored.
+  private func announce<Spec: ControlledSpec>(
+    from old: Resource<Spec>?, to new: Resource<Spec>?
+  ) async throws(PalanaError) {
+    if Spec.changesDecisions(from: old, to: new) { try await gateway.refresh() }
   }
 }

@@ -10,11 +10,11 @@ package import PalanaStore
 package struct SecretService: Sendable {
   let store: any ResourceStore
   let writer: any SecretWriter
-  let gateway: SecretGateway
+  let gateway: GatewayNotice
   let access: Access
   let trail: AuditTrail
 
-  package init(store: any ResourceStore, writer: any SecretWriter, gateway: SecretGateway, trail: AuditTrail) {
+  package init(store: any ResourceStore, writer: any SecretWriter, gateway: GatewayNotice, trail: AuditTrail) {
     self.store = store
     self.writer = writer
     self.gateway = gateway

@@ -99,7 +99,7 @@ final class ControlWorld: Sendable {
   func dependencies(_ person: Person) -> ControlDependencies {
     ControlDependencies(
       store: store, engine: engine, planes: planes, audit: sink, auditReader: AuditLogReader(log: log),
-      secrets: secrets, secretGateway: gateway.gateway(secrets),
+      secrets: secrets, gateway: gateway.gateway(secrets),
       egressTester: { (agent, request) async throws(PalanaError) in
         let rules = try CompiledRules([RuleSource(name: "agent", rules: agent.spec.egress?.rules ?? [])])
         return await DecisionCore(rules: rules).explain(request)

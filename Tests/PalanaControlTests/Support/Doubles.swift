@@ -213,11 +213,11 @@ final class FakeGateway: Sendable {
   let calls = Mutex<[Call]>([])
   let isDown = Mutex(false)
 
-  func gateway(_ secrets: FakeSecrets) -> SecretGateway {
+  func gateway(_ secrets: FakeSecrets) -> GatewayNotice {
     @Sendable func stored() -> [String] {
       secrets.values.withLock { $0.map { "\($0)=\($1["token"]?.reveal() ?? "")" }.sorted() }
     }
-    return SecretGateway(
+    return GatewayNotice(
       refresh: { [self] () async throws(PalanaError) in
         calls.withLock { $0.append(.refresh(stored: stored())) }
         if isDown.withLock({ $0 }) { throw PalanaError(.failed, "arranged") }
