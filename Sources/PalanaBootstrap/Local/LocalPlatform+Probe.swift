@@ -58,8 +58,7 @@ extension LocalPlatform {
   }
 
   private static func secrets(_ health: SecretStoreHealth) -> InstallationStatus.Component {
-    if case .ready = health { return .init(name: "secrets", healthy: true, message: "unsealed") }
-    return .init(name: "secrets", healthy: false, message: "\(health)")
+    .init(name: "secrets", healthy: health.isReady, message: health.isReady ? "unsealed" : health.summary)
   }
 
   private static func firewall(_ network: AgentNetwork) async -> DoctorReport.Check {

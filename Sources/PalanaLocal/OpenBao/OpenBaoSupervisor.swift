@@ -88,7 +88,7 @@ package final class OpenBaoSupervisor: Service {
       case .supervised(let binary, let folder):
         group.addTask { try await self.supervise(binary, OpenBaoLayout(folder: folder)) }
       case .external:
-        group.addTask { try await self.watch() }
+        group.addTask { try await self.watchExternal() }
       }
       // With an external store the three are one and the same; it is kept alive once.
       var kept: Set<ObjectIdentifier> = []
@@ -183,6 +183,33 @@ package final class OpenBaoSupervisor: Service {
         board.set(.unreachable)
       }
       try await clock.sleep(for: configuration.healthInterval)
+    }
+  }
+
+  // MARK: Somebody else's server
+
+  /// As ``watch()``, and looks whether the store can be used before it is called ready. What time does not mend is a failure at
+  /// once; a store that is only away or sealed is one when it was so for the time of a start.
+  private func watchExternal() async throws {
+    var isUsable = false
+    var waited = Duration.zero
+    while true {
+      let health: SecretStoreHealth
+      do throws(PalanaError) {
+        let found = try await server.health()
+        if found.isActive, !isUsable { try await gateway.checkUse() }
+        isUsable = isUsable || found.isActive
+        health = found.isActive ? .ready(version: found.version) : .sealed
+      } catch {
+        health = error.code == .unreachable ? .unreachable : .failed(error)
+      }
+      if health != board.health, !health.isReady {
+        logger.error("the external secret store cannot be used", metadata: ["secrets.health": "\(health.summary)"])
+      }
+      let isLate = !isUsable && waited >= configuration.startTimeout
+      board.set(isLate ? .failed(PalanaError(.failed, "the secret store at \(server.address): \(health.summary)")) : health)
+      try await clock.sleep(for: configuration.healthInterval)
+      if !isUsable { waited += configuration.healthInterval }
     }
   }
 

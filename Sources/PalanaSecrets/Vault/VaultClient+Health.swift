@@ -57,6 +57,30 @@ extension VaultClient {
       policies: content.policies ?? [], life: .seconds(max(content.ttl, 0)), isRenewable: content.renewable ?? false)
   }
 
+  /// Makes sure that the token is accepted and that there is a KV engine, version 2, in which it may do something.
+  ///
+  /// - Throws: ``PalanaError`` that says which of them is missing: `denied`, `failed`, or a file's trouble; `unreachable`.
+  package func checkUse() async throws(PalanaError) {
+    struct Mount: Decodable, Sendable {
+      var type: String
+      var options: [String: String]?
+    }
+    _ = try await tokenFacts()
+    let mount: Mount
+    // Answers every token about the mounts that its policies name.
+    do throws(PalanaError) { mount = try await data(Mount.self, .GET, "sys/internal/ui/mounts/\(KVPath.mount)") } catch {
+      guard error.code == .denied || error.code == .notFound else { throw error }
+      throw PalanaError(
+        .failed, "the secret store has no KV engine at \(KVPath.mount)/ that Palana's token may use",
+        hint: "bao secrets enable -path=\(KVPath.mount) -version=2 kv; docs/secrets.md has the token's policy")
+    }
+    guard mount.type == "kv", mount.options?["version"] == "2" else {
+      throw PalanaError(
+        .failed, "what the secret store has at \(KVPath.mount)/ is not a KV engine of version 2",
+        hint: "move it, then: bao secrets enable -path=\(KVPath.mount) -version=2 kv")
+    }
+  }
+
   /// Renews the client's own token.
   package func renewToken() async throws(PalanaError) { try await call(.POST, "auth/token/renew-self") }
 

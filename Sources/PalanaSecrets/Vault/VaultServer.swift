@@ -72,7 +72,8 @@ package final class VaultServer: Service {
   ///   - body: JSON; may hold secrets.
   ///   - attempts: of a read; nil: as in the limits.
   ///   - timeout: of one attempt; nil: as in the limits.
-  /// - Throws: ``PalanaError`` with code `unreachable` (no connection, no answer in time), or `failed` (an answer over the bound).
+  /// - Throws: ``PalanaError`` with code `unreachable` (no connection, no answer in time), or `failed` (an answer over the bound,
+  ///   a certificate that is not trusted).
   func send(
     _ method: HTTPMethod, _ path: String, token: Redacted<String>? = nil, body: Redacted<ByteBuffer>? = nil,
     contentType: String = "application/json", attempts: Int? = nil, timeout: Duration? = nil
@@ -124,6 +125,11 @@ package final class VaultServer: Service {
       return Answer(status: response.status.code, body: Redacted(body))
     } catch is NIOTooManyBytesError {
       throw PalanaError(.failed, "the secret store sent more than \(limits.responseBytes) bytes")
+    } catch where error is NIOSSLError || error is NIOSSLExtraError {
+      // Waiting does not mend this, so it has a message of its own.
+      throw PalanaError(
+        .failed, "no TLS connection with the secret store at \(address): its certificate is not trusted",
+        hint: "secrets.caFile names the authorities that may have issued it, and it has to name that host")
     } catch is CancellationError {
       throw PalanaError(.failed, "the request to the secret store was given up")
     } catch {
