@@ -16,8 +16,10 @@ final class Platform: Sendable {
 
   private static let next = Mutex(0)
 
-  /// - Parameter configuration: further YAML.
-  init(configuration: String = "") async throws {
+  /// - Parameters:
+  ///   - configuration: further YAML.
+  ///   - control: the control API's TCP address; empty: none.
+  init(configuration: String = "", control: String = "") async throws {
     let number = Self.next.withLock { value in
       value += 1
       return value
@@ -36,7 +38,7 @@ final class Platform: Sendable {
     let hosts = Self.names.map { "\($0): \"\(address)\"" }.joined(separator: ", ")
     try """
     home: \(home)
-    control: {listen: ""}
+    control: {listen: "\(control)"}
     network: {subnet: \(net).0/21, prefix: \(prefix)}
     egress:
       dns: {hosts: {\(hosts)}}
@@ -143,9 +145,9 @@ actor SharedPlatform {
 
 /// Runs `body` with a platform of its own.
 func withPlatform(
-  configuration: String = "", _ body: (Platform) async throws -> Void
+  configuration: String = "", control: String = "", _ body: (Platform) async throws -> Void
 ) async throws {
-  let platform = try await Platform(configuration: configuration)
+  let platform = try await Platform(configuration: configuration, control: control)
   do {
     try await platform.up()
     try await body(platform)
