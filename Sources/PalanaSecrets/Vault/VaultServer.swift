@@ -125,7 +125,7 @@ package final class VaultServer: Service {
       return Answer(status: response.status.code, body: Redacted(body))
     } catch is NIOTooManyBytesError {
       throw PalanaError(.failed, "the secret store sent more than \(limits.responseBytes) bytes")
-    } catch  where error is NIOSSLError || error is NIOSSLExtraError {
+    } catch let error where error is NIOSSLError || error is NIOSSLExtraError {
       // Waiting does not mend this, so it has a message of its own.
       throw PalanaError(
         .failed, "no TLS connection with the secret store at \(address): its certificate is not trusted",

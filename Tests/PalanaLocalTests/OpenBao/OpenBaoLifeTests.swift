@@ -204,8 +204,11 @@ import Testing
             server: store.gateway.server, credential: .appRole(file: layout.credential(.gateway)),
             logger: OpenBaoFixture.logger)
           let token = try await session.token()
+          try await OpenBaoFixture.eventually("the missing token is said") {
+            if case .failed(let error) = other.health { error.message.contains(tokenFile) } else { false }
+          }
           try await SecretFile.write(token.map { Array("\($0)\n".utf8) }, to: tokenFile)
-          try await other.ready()
+          try await OpenBaoFixture.eventually("the token is used") { other.health.isReady }
           #expect(other.processID == nil)
           let path = try KVPath.installation("some")
           try await other.gateway.write(path, ["k": Redacted("v")], cas: 0)
