@@ -120,6 +120,27 @@ package enum PercentEncoding {
     return text == "." || text == ".." ? text.map { _ in "%2E" }.joined() : result
   }
 
+  /// The text that was encoded; nil for a cut escape or invalid UTF-8.
+  ///
+  /// - Parameter plusIsSpace: as in queries.
+  package static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      guard byte == UInt8(ascii: "%") else {
+        bytes.append(plusIsSpace && byte == UInt8(ascii: "+") ? 32 : byte)
+        continue
+      }
+      let digits = rest.prefix(2)
+      guard digits.count == 2, digits.allSatisfy({ Character(UnicodeScalar($0)).isHexDigit }),
+        let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16)
+      else { return nil }
+      bytes.append(value)
+      rest = rest.dropFirst(2)
+    }
+    return String(validating: bytes, as: UTF8.self)
+  }
+
   /// `?a=b&c=d`, or nothing for no items.
   package static func query(_ items: [(name: String, value: String)]) -> String {
     guard !items.isEmpty else { return "" }

@@ -30,4 +30,14 @@ import Testing
     #expect(PercentEncoding.query([("owner", "a b@c&d"), ("x", "=")]) == "?owner=a%20b%40c%26d&x=%3D")
     #expect(PercentEncoding.query([]).isEmpty)
   }
+
+  @Test(
+    arguments: [
+      ("a%20b", "a b"), ("%2Fx%2f", "/x/"), ("%C3%BC+", "ü+"), ("", ""), ("%", nil), ("%4", nil), ("%zz", nil), ("%+1", nil),
+      ("%ff", nil),
+    ] as [(String, String?)])
+  func whatIsDecoded(text: String, expected: String?) {
+    #expect(PercentEncoding.decode(text) == expected)
+    if let expected { #expect(PercentEncoding.decode(PercentEncoding.encode(expected)) == expected) }
+  }
 }

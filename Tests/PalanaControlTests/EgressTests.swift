@@ -91,6 +91,18 @@ import Testing
     }
   }
 
+  @Test func partsOfThePathAreDecoded() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let id = "ID /b ü%2F+."
+      let gone = try await world.call(.removeEgressRule, as: .alice, ["name": "demo", "id": id])
+      let message = try gone.json["error"]?["message"]?.string
+      #expect(gone.status == 404 && message?.contains("‘\(id)’") == true, "\(gone.text)")
+      let secret = try await world.call(.removeSecret, as: .alice, ["name": "demo", "secret": "A B"])
+      #expect(secret.status == 404 && secret.text.contains("‘A B’"), "\(secret.text)")
+    }
+  }
+
   @Test func manyAddedAtOnceAllStay() async throws {
     try await ControlWorld.run { world in
       try await world.makeAgent("demo", of: .alice)

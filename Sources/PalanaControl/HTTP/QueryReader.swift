@@ -10,7 +10,9 @@ struct QueryReader {
   init(_ query: String?, for route: Route) throws(PalanaError) {
     for pair in (query ?? "").split(separator: "&") {
       let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let name = Self.decode(parts[0]), let value = Self.decode(parts.count == 2 ? parts[1] : "") else {
+      guard let name = PercentEncoding.decode(parts[0], plusIsSpace: true),
+        let value = PercentEncoding.decode(parts.count == 2 ? parts[1] : "", plusIsSpace: true)
+      else {
         throw PalanaError(.invalid, "the query is not percent-encoded UTF-8")
       }
       guard let known = route.query.first(where: { $0.name == name }) else {
@@ -21,25 +23,6 @@ struct QueryReader {
       guard known.isRepeated || values[name] == nil else { throw PalanaError(.invalid, "\(name) is given twice") }
       values[name, default: []].append(value)
     }
-  }
-
-  /// Percent-decoding of RFC 3986; nil for a cut escape or invalid UTF-8.
-  private static func decode(_ text: Substring) -> String? {
-    var bytes: [UInt8] = []
-    var rest = text.utf8[...]
-    while let byte = rest.first {
-      rest = rest.dropFirst()
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte == UInt8(ascii: "+") ? 32 : byte)
-        continue
-      }
-      guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-        return nil
-      }
-      bytes.append(value)
-      rest = rest.dropFirst(2)
-    }
-    return String(validating: bytes, as: UTF8.self)
   }
 
   func all(_ name: String) -> [String] { values[name] ?? [] }

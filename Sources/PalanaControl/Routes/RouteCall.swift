@@ -14,12 +14,17 @@ struct RouteCall: Sendable {
   /// When the head of the request was read.
   let accepted: ContinuousClock.Instant
 
-  /// A parameter of the path. - Throws: ``PalanaError`` with code `invalid` when it is not UTF-8 or empty.
+  /// A parameter of the path, decoded. The router splits the path before that, so that `%2F` stays within its segment.
+  ///
+  /// - Throws: ``PalanaError`` with code `invalid` when it is empty or not percent-encoded UTF-8.
   func parameter(_ name: String) throws(PalanaError) -> String {
     guard let value = context.parameters.get(name), !value.isEmpty else {
       throw PalanaError(.invalid, "\(name): missing in the path")
     }
-    return value
+    guard let decoded = PercentEncoding.decode(value) else {
+      throw PalanaError(.invalid, "\(name): the path is not percent-encoded UTF-8")
+    }
+    return decoded
   }
 
   /// `{name}`.
