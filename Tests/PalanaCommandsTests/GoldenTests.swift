@@ -80,6 +80,18 @@ struct GoldenTests {
   func quiet() async throws {
     let list = try await CommandRunner.run(["-q", "list"], answers: ["GET /v1/agents": Fixtures.agents])
     #expect(list.output == "demo\nweb\nnew\n" && list.error.isEmpty)
+    let lists = [
+      "secrets list demo": ("GET /v1/agents/demo/secrets", Fixtures.secrets, "GITHUB_PAT\nDB\nLOOSE\n"),
+      "egress list demo": ("GET /v1/agents/demo/egress/rules", Fixtures.rules, "r1\nno-paste\n"),
+      "templates list": (
+        "GET /v1/agenttemplates", #"{"kind":"AgentTemplateList","items":[\#(Fixtures.template)]}"#, "ttyd\n"
+      ),
+    ]
+    for (line, (route, answer, names)) in lists {
+      let words = ["-q"] + line.split(separator: " ").map(String.init)
+      let result = try await CommandRunner.run(words, answers: [route: answer])
+      #expect(result.output == names && result.error.isEmpty, "\(line)")
+    }
     let create = try await CommandRunner.run(["-q", "create", "new"], answers: ["POST /v1/agents": Fixtures.fresh])
     #expect(create.output.isEmpty && create.error.isEmpty && create.code == 0)
   }

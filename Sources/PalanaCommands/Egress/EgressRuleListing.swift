@@ -20,7 +20,9 @@ struct EgressRuleListing: PalanaCommand {
       try await context.output.note("No rule applies to agent/\(agent): it may reach nothing outside.")
       return 0
     }
-    try await context.output.result(list) { [Self.table(list)] }
+    try await context.output.list(try JSONText.value(of: list), names: list.items.compactMap(\.rule.id)) {
+      [Self.table(list)]
+    }
     return 0
   }
 

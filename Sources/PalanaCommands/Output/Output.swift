@@ -24,6 +24,12 @@ struct Output: Sendable {
     }
   }
 
+  /// As ``result(_:table:)`` for a list: when quiet, people get `names` alone, one on a line.
+  func list(_ value: JSONValue, names: [String], table: () -> [Table]) async throws {
+    guard quiet, format == .table else { return try await result(value, table: table) }
+    for name in names { try await io.output.write(TerminalText.safe(name) + "\n") }
+  }
+
   /// As ``result(_:table:)`` for a typed value.
   func result(_ value: some Encodable, table: () -> [Table]) async throws {
     try await result(try JSONText.value(of: value), table: table)

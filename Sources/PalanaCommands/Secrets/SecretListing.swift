@@ -20,7 +20,9 @@ struct SecretListing: PalanaCommand {
       try await context.output.note("agent/\(agent) has no secrets.")
       return 0
     }
-    try await context.output.result(list) { [Self.table(list, now: context.io.clock.now())] }
+    try await context.output.list(try JSONText.value(of: list), names: list.items.map(\.name)) {
+      [Self.table(list, now: context.io.clock.now())]
+    }
     return 0
   }
 
