@@ -92,6 +92,29 @@ import Testing
     }
   }
 
+  /// Pages are read at the consumer's pace, and retention does not wait for a slow one.
+  @Test func recordsThatAreRemovedMeanwhileAreNoSilentGap() async throws {
+    try await withFolder { folder in
+      let spool = try AuditSpool(directory: folder + "/spool")
+      let clock = WallClock { Timestamp(seconds: 1_790_000_000 + 2000) }
+      let log = try await AuditLog.open(path: folder + "/audit.sqlite", spool: spool, clock: clock, logger: quiet)
+      let writer = spool.makeWriter(label: "test")
+      for number in 0..<1200 { try writer.record(egressEvent(number)) }
+      var reader = try await log.history(AuditQuery(limit: 0), scope: .everything).makeAsyncIterator()
+      #expect(try await reader.next()?.seq == 1)
+      // What the reader has behind it may go.
+      #expect(try await log.removeEvents(olderThan: .seconds(2000 - 400)) == 400)
+      for seq in 2...501 as ClosedRange<Int64> { #expect(try await reader.next()?.seq == seq) }
+      #expect(try await log.removeEvents(olderThan: .seconds(2000 - 1100)) == 700)
+      for seq in 502...1000 as ClosedRange<Int64> { #expect(try await reader.next()?.seq == seq) }
+      let error = await #expect(throws: PalanaError.self) { try await reader.next() }
+      #expect(error?.code == .conflict && error?.message.contains("1001 to 1100") == true, "\(String(describing: error))")
+      // Whoever begins now begins with what is there.
+      let rest = try await numbers(log.history(AuditQuery(limit: 0), scope: .everything))
+      #expect(rest.first == 1101 && rest.count == 102)
+    }
+  }
+
   @Test func ownersSeeTheirOwnOnly() async throws {
     try await withLog { log, _ in
       let alice = try identity("alice@example.com")

@@ -22,13 +22,15 @@ extension AuditLog {
     try? await drain()
     let select = AuditSelect(query, scope: scope)
     let limit = query.limit == 0 ? nil : max(query.limit ?? 100, 1)
-    let (start, end) = try await database.read { db in
+    let (start, end, oldest) = try await database.read { db in
       let head = try Int64.fetchOne(db, sql: "SELECT seq FROM head WHERE id = 1") ?? 0
-      if let after = query.afterSeq { return (after, head) }
-      guard let limit else { return (0, head) }
-      return (try select.start(db, ofNewest: limit, through: head).map { $0 - 1 } ?? head, head)
+      let oldest = try Int64.fetchOne(db, sql: "SELECT min(seq) FROM event") ?? 0
+      if let after = query.afterSeq { return (after, head, oldest) }
+      guard let limit else { return (0, head, oldest) }
+      return (try select.start(db, ofNewest: limit, through: head).map { $0 - 1 } ?? head, head, oldest)
     }
-    return AuditHistory(log: self, query: query, scope: scope, start: start, end: end, limit: limit)
+    return AuditHistory(
+      log: self, query: query, scope: scope, start: start, end: end, oldest: oldest, limit: limit)
   }
 
   /// Matching records from now on (or after `query.afterSeq`), as they join the chain. It ends when the consuming task is
