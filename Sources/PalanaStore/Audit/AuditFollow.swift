@@ -22,10 +22,16 @@ package struct AuditFollow: AsyncSequence, Sendable {
     package mutating func next() async throws(PalanaError) -> AuditRecord? {
       while !Task.isCancelled {
         if let record = page.popFirst() { return record }
-        let (records, end) = try await log.page(query, scope: scope, after: position)
-        page = records[...]
-        position = end
-        if records.isEmpty {
+        do throws(PalanaError) {
+          let (records, end) = try await log.page(query, scope: scope, after: position)
+          page = records[...]
+          position = end
+        } catch {
+          // A read that the cancellation hit is an end like any other.
+          if Task.isCancelled { return nil }
+          throw error
+        }
+        if page.isEmpty {
           guard await log.signal.wait(past: position) else { return nil }
         }
       }
