@@ -2,10 +2,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -47,20 +49,35 @@ static void write_map(pid_t pid, const char *file, uint32_t inside, uint32_t out
   close(fd);
 }
 
-int userns_open(uint32_t inside_uid, uint32_t outside_uid, uint32_t inside_gid, uint32_t outside_gid, uint32_t size) {
-  int gate[2];
-  if (pipe2(gate, O_CLOEXEC) != 0) fail("no pipe: %s", strerror(errno));
-  // Exists only so that its namespace does; the descriptor keeps the namespace afterwards.
-  pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
-  if (pid < 0) fail("no user namespace: %s", strerror(errno));
-  if (pid == 0) {
-    char byte;
-    close(gate[1]);
-    while (read(gate[0], &byte, 1) < 0 && errno == EINTR) {
-    }
-    _exit(0);
+// The child's part of userns_open: makes the namespace as `owner`, says so, and waits until nobody needs it as an example.
+static noreturn void userns_hold(uint32_t owner, int ready, int gate) {
+  char byte = 0;
+  // The capabilities stay, so that machines that forbid user namespaces to ordinary users need no exception.
+  if (owner && (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0 || setresuid((uid_t)-1, owner, (uid_t)-1) != 0)) _exit(1);
+  if (unshare(CLONE_NEWUSER) != 0 || write(ready, &byte, 1) != 1) _exit(1);
+  while (read(gate, &byte, 1) < 0 && errno == EINTR) {
   }
-  close(gate[0]);
+  _exit(0);
+}
+
+int userns_open(
+    uint32_t owner, uint32_t inside_uid, uint32_t outside_uid, uint32_t inside_gid, uint32_t outside_gid, uint32_t size) {
+  int gate[2], ready[2];
+  if (pipe2(gate, O_CLOEXEC) != 0 || pipe2(ready, O_CLOEXEC) != 0) fail("no pipe: %s", strerror(errno));
+  // Exists only so that its namespace does; the descriptor keeps the namespace afterwards.
+  pid_t pid = fork();
+  if (pid < 0) fail("no process: %s", strerror(errno));
+  if (pid == 0) {
+    close(gate[1]), close(ready[0]);
+    userns_hold(owner, ready[1], gate[0]);
+  }
+  close(gate[0]), close(ready[1]);
+  char byte;
+  ssize_t count;
+  while ((count = read(ready[0], &byte, 1)) < 0 && errno == EINTR) {
+  }
+  if (count != 1) fail("no user namespace");
+  close(ready[0]);
   write_map(pid, "uid_map", inside_uid, outside_uid, size);
   write_map(pid, "gid_map", inside_gid, outside_gid, size);
   char path[64];
@@ -70,6 +87,14 @@ int userns_open(uint32_t inside_uid, uint32_t outside_uid, uint32_t inside_gid, 
   close(gate[1]);
   waitpid(pid, NULL, 0);
   return fd;
+}
+
+void mounts_userns(int userns, const char *target) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", userns);
+  int file = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0 || mount(path, target, NULL, MS_BIND, NULL) != 0) fail("%s: %s", target, strerror(errno));
+  close(file);
 }
 
 void mounts_idmapped(const char *source, const char *target, int userns, bool writable) {

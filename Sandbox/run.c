@@ -61,7 +61,7 @@ static void prepare_mounts(void) {
   const char *lower = job_get(&job, "rootfs.lower");
   if (lower) {
     snprintf(path, sizeof path, "%s/lower", bundle);
-    int ids = userns_open(0, base, 0, base, 65536);
+    int ids = userns_open(0, 0, base, 0, base, 65536);
     mounts_idmapped(lower, path, ids, false);
     close(ids);
     mounts_overlay(bundle, base);
@@ -69,8 +69,14 @@ static void prepare_mounts(void) {
     snprintf(path, sizeof path, "%s/rootfs", bundle);
     mounts_bind(job_need(&job, "rootfs.view"), path);
   }
+  // Owned by the agent's own first id, not by root: what the kernel counts for each user (inotify instances, queued
+  // signals, message queues) it counts for the namespace's owner too, and one agent could use up root's share.
+  int sandbox = userns_open(base, 0, base, 0, base, 65536);
+  snprintf(path, sizeof path, "%s/userns", bundle);
+  mounts_userns(sandbox, path);
+  close(sandbox);
   // On the disk everything belongs to 1000, whoever the image's user is and wherever the agent's ids start.
-  int ids = userns_open(1000, uid, 1000, gid, 1);
+  int ids = userns_open(0, 1000, uid, 1000, gid, 1);
   snprintf(path, sizeof path, "%s/data", bundle);
   const char *image = job_get(&job, "data.image");
   if (image)

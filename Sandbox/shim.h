@@ -45,8 +45,11 @@ void mounts_private(void);
 void mounts_hide_hybrid(void);
 // An empty tmpfs, gone with our namespace.
 void mounts_tmpfs(const char *path, const char *options);
-// A user namespace that maps `inside`..+`size` to `outside`..+`size`, as a descriptor.
-int userns_open(uint32_t inside_uid, uint32_t outside_uid, uint32_t inside_gid, uint32_t outside_gid, uint32_t size);
+// A user namespace of the user `owner` that maps `inside`..+`size` to `outside`..+`size`, as a descriptor.
+int userns_open(
+    uint32_t owner, uint32_t inside_uid, uint32_t outside_uid, uint32_t inside_gid, uint32_t outside_gid, uint32_t size);
+// The namespace as a file at `target`.
+void mounts_userns(int userns, const char *target);
 // The tree at `source` at `target`, with ids as `userns` maps them.
 void mounts_idmapped(const char *source, const char *target, int userns, bool writable);
 // The folder `source` at `target`, read-only.

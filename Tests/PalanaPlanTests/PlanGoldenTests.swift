@@ -42,7 +42,8 @@ struct PlanGoldenTests {
         secrets: "/run/palana/x/bundle/secrets",
         binds: image == nil ? [.init(source: "/usr", destination: "/usr")] : [],
         hidden: image == nil ? ["/usr/local/etc"] : [],
-        networkNamespace: "/run/palana/netns/n1", cgroup: "palana/demo", seccomp: "QlBG", swapAccounting: image == nil)
+        userNamespace: "/run/palana/x/bundle/userns", networkNamespace: "/run/palana/netns/n1", cgroup: "palana/demo",
+        seccomp: "QlBG", swapAccounting: image == nil)
     }
   }
 

@@ -66,6 +66,9 @@ struct ControlGroup: Sendable {
     }
   }
 
+  /// Whether the kernel counts the buffers of sockets apart from other memory: version 1 does, and only when asked to.
+  static func countsSocketsApart() -> Bool { Files.exists("\(root)/memory/memory.kmem.tcp.limit_in_bytes") }
+
   /// Whether the kernel counts swap for groups; if not, crun must not be asked to limit it.
   static func countsSwap() -> Bool {
     Files.exists("\(root)/memory/memory.memsw.limit_in_bytes")

@@ -15,6 +15,7 @@ struct Machine: Sendable {
   var caCertificate: String
   var boot: String
   var countsSwap: Bool
+  var countsSocketsApart: Bool
   /// Most open files that a process may be given here.
   var openFiles: UInt64
 
@@ -53,6 +54,7 @@ struct Machine: Sendable {
     try Self.install(certificate, as: caCertificate, mode: 0o644)
     boot = String(decoding: Files.read("/proc/sys/kernel/random/boot_id") ?? [], as: UTF8.self).filter { $0 != "\n" }
     countsSwap = ControlGroup.countsSwap()
+    countsSocketsApart = ControlGroup.countsSocketsApart()
     openFiles = min(Self.hardLimitOfOpenFiles(), 65_536)
   }
 

@@ -36,8 +36,9 @@ struct SandboxRecipe: Sendable {
       initFolder: machine.tools, data: bundle + "/data", secrets: bundle + "/secrets",
       binds: (image == nil ? machine.hostView.binds : [])
         + files.map { OCIFacts.Bind(source: "\(bundle)/etc/\($0.name)", destination: $0.destination) } + certificates(),
-      hidden: image == nil ? machine.hostView.hidden : [], networkNamespace: request.networkNamespace, cgroup: cgroup,
-      seccomp: machine.seccomp, swapAccounting: machine.countsSwap, openFiles: machine.openFiles)
+      hidden: image == nil ? machine.hostView.hidden : [], userNamespace: bundle + "/userns",
+      networkNamespace: request.networkNamespace, cgroup: cgroup, seccomp: machine.seccomp,
+      swapAccounting: machine.countsSwap, separateSocketMemory: machine.countsSocketsApart, openFiles: machine.openFiles)
     let spec = try OCIRenderer.render(plan, facts)
     try checkPrograms(spec.process)
     var job = ShimJob()

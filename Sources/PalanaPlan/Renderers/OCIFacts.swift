@@ -28,6 +28,8 @@ package struct OCIFacts: Codable, Hashable, Sendable {
   package var binds: [Bind]
   /// Folders inside the sandbox that are hidden behind empty ones.
   package var hidden: [String]
+  /// Path of the prepared user namespace.
+  package var userNamespace: String
   /// Path of the prepared network namespace.
   package var networkNamespace: String
   /// For example `palana/demo-1f0a93c27b`.
@@ -36,13 +38,16 @@ package struct OCIFacts: Codable, Hashable, Sendable {
   package var seccomp: String
   /// Whether the kernel counts swap for a group.
   package var swapAccounting: Bool
+  /// Whether control groups count the buffers of sockets apart from other memory, as version 1 does.
+  package var separateSocketMemory: Bool
   /// Most open files of one process.
   package var openFiles: UInt64
 
   package init(
     rootfs: String, image: ImageConfiguration?, user: OCIProcess.User, initFolder: String, data: String,
-    secrets: String, binds: [Bind], hidden: [String], networkNamespace: String, cgroup: String, seccomp: String,
-    swapAccounting: Bool, openFiles: UInt64 = 65_536
+    secrets: String, binds: [Bind], hidden: [String], userNamespace: String, networkNamespace: String, cgroup: String, seccomp: String,
+    swapAccounting: Bool, separateSocketMemory: Bool = false,
+    openFiles: UInt64 = 65_536
   ) {
     self.rootfs = rootfs
     self.image = image
@@ -52,10 +57,12 @@ package struct OCIFacts: Codable, Hashable, Sendable {
     self.secrets = secrets
     self.binds = binds
     self.hidden = hidden
+    self.userNamespace = userNamespace
     self.networkNamespace = networkNamespace
     self.cgroup = cgroup
     self.seccomp = seccomp
     self.swapAccounting = swapAccounting
+    self.separateSocketMemory = separateSocketMemory
     self.openFiles = openFiles
   }
 }

@@ -8,7 +8,8 @@ enum OCIMounts {
       tmpfs("/dev", ["noexec", "strictatime", "mode=755", "size=64k"]),
       OCISpec.Mount(
         destination: "/dev/pts", type: "devpts", source: "devpts",
-        options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
+        // The machine's own number of terminals is one for all agents.
+        options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=128"]),
       tmpfs("/dev/shm", ["nodev", "noexec", "mode=1777", "size=\(half)"]),
       tmpfs("/tmp", ["nodev", "mode=1777", "size=\(half)"]),
       tmpfs("/run", ["nodev", "mode=1777", "size=\(min(half, 64 << 20))"]),

@@ -95,6 +95,8 @@ package struct OCILinux: Codable, Hashable, Sendable {
       package var limit: Int64
       /// Memory and swap together; the same as `limit` means no swap. Absent where the kernel does not count swap.
       package var swap: Int64?
+      /// Buffers of sockets, which version 1 of control groups counts apart from `limit`. Absent on version 2.
+      package var kernelTCP: Int64?
     }
 
     package struct CPU: Codable, Hashable, Sendable {
