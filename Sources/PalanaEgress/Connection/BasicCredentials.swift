@@ -14,10 +14,15 @@ struct BasicCredentials: Equatable {
   /// The bytes of `user:password`; nil for another scheme or a malformed encoding.
   static func decoded(_ field: some StringProtocol) -> [UInt8]? {
     let bytes = Array(field.utf8)
-    guard bytes.count > 6, String(decoding: bytes.prefix(5), as: UTF8.self).lowercased() == "basic", bytes[5] == 32 else {
-      return nil
-    }
-    return Base64.decode(bytes[6...].drop { $0 == 32 })
+    guard bytes.count > 6, String(decoding: bytes.prefix(5), as: UTF8.self).lowercased() == "basic",
+      Self.isSpace(bytes[5])
+    else { return nil }
+    return Base64.decode(bytes[6...].drop(while: Self.isSpace))
+  }
+
+  /// Servers split at a tab as well.
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
   }
 }
 

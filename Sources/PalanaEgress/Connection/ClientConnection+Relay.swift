@@ -14,10 +14,10 @@ extension ClientConnection {
     exchange.status = 101
     exchange.responseStarted = true
     exchange.proto = "websocket"
-    let values = exchange.scrubber?.scrub(head.fields) ?? [:]
+    let head = exchange.scrubber?.scrub(head) ?? head
     // Frames are not looked at: a masked frame cannot hold a readable value by chance.
     exchange.scrubber = nil
-    append { ClientHead.write(head, framing: .some(.none), closes: false, isUpgrade: true, replacing: values, into: &$0) }
+    append { ClientHead.write(head, framing: .some(.none), closes: false, isUpgrade: true, into: &$0) }
     writeOutbound()
     flushIfNeeded()
     upstream.becomeRaw()

@@ -14,8 +14,8 @@ extension ClientConnection {
   func upstreamInterim(_ head: ResponseHead) {
     guard let exchange, !exchange.isRecorded, exchange.minorVersion == 1, !exchange.responseStarted else { return }
     exchange.retry = nil
-    let values = exchange.scrubber?.scrub(head.fields) ?? [:]
-    append { ClientHead.write(head, framing: .some(.none), closes: false, isUpgrade: false, replacing: values, into: &$0) }
+    let head = exchange.scrubber?.scrub(head) ?? head
+    append { ClientHead.write(head, framing: .some(.none), closes: false, isUpgrade: false, into: &$0) }
   }
 
   func upstreamHead(_ head: ResponseHead) {
@@ -42,10 +42,10 @@ extension ClientConnection {
     // A body that the upstream no longer waits for would be read as the next request.
     if !exchange.body.isDone, !head.keepsAlive { exchange.keepsAlive = false }
     if exchange.minorVersion == 0 { exchange.keepsAlive = false }
-    let values = exchange.scrubber?.scrub(head.fields) ?? [:]
+    let head = exchange.scrubber?.scrub(head) ?? head
     append {
       ClientHead.write(
-        head, framing: framing, closes: !exchange.keepsAlive, isUpgrade: false, replacing: values, into: &$0)
+        head, framing: framing, closes: !exchange.keepsAlive, isUpgrade: false, into: &$0)
     }
   }
 

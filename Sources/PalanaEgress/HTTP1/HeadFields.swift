@@ -3,7 +3,7 @@ import NIOCore
 /// The fields of one message head over its bytes: nothing is copied until something has to change.
 struct HeadFields {
   /// The whole head, with its first line and the empty line.
-  let bytes: ByteBuffer
+  private(set) var bytes: ByteBuffer
   private(set) var fields: [HeadField]
 
   /// Parses the field lines of `bytes` from `start`, the byte after the first line, strictly by RFC 9112 §5: no folding, no
@@ -46,6 +46,13 @@ struct HeadFields {
     }
     self.bytes = bytes
     self.fields = fields
+  }
+
+  /// The same fields over other bytes of the same layout.
+  func replacing(_ bytes: ByteBuffer) -> HeadFields {
+    var fields = self
+    fields.bytes = bytes
+    return fields
   }
 
   /// A copy of some bytes of the head as text; bytes that are not UTF-8 become the replacement character.

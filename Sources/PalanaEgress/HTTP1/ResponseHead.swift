@@ -2,7 +2,7 @@ import NIOCore
 
 /// A response head (RFC 9112 §4), read as strictly as a request: an upstream may be hostile too.
 struct ResponseHead {
-  let fields: HeadFields
+  private(set) var fields: HeadFields
   let status: Int
   /// 0 or 1.
   let minorVersion: UInt8
@@ -35,6 +35,13 @@ struct ResponseHead {
     }
     keepsAlive = !close
     self.fields = fields
+  }
+
+  /// The same head over other bytes of the same layout.
+  func replacing(_ bytes: ByteBuffer) -> ResponseHead {
+    var head = self
+    head.fields = fields.replacing(bytes)
+    return head
   }
 
   private static func statusLine(_ bytes: ByteBuffer) throws(HeadError) -> (UInt8, Int, ByteRange, Int) {

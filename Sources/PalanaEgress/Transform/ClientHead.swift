@@ -7,7 +7,7 @@ enum ClientHead {
   /// - Parameter framing: as the agent gets it; nil keeps a stated length (a response to HEAD, 304) and adds nothing.
   static func write(
     _ head: ResponseHead, framing: MessageFraming?, closes: Bool, isUpgrade: Bool,
-    replacing values: [Int: [UInt8]] = [:], into buffer: inout ByteBuffer
+    into buffer: inout ByteBuffer
   ) {
     let fields = head.fields
     buffer.writeStaticString("HTTP/1.1 ")
@@ -16,7 +16,7 @@ enum ClientHead {
     unsafe buffer.writeBytes(fields.bytes.readableBytesUInt8Span.extracting(head.phrase.range).bytes)
     buffer.writeStaticString("\r\n")
     let named = HeaderPolicy.connectionNames(fields)
-    FieldCopier.copy(fields, into: &buffer) { index, field in
+    FieldCopier.copy(fields, into: &buffer) { _, field in
       switch field.known {
       case .connection, .transferEncoding, .te, .trailer, .upgrade, .proxyAuthorization: return .skip
       case .contentLength: return framing == nil ? .copy : .skip
@@ -26,7 +26,6 @@ enum ClientHead {
       default: break
       }
       if !named.isEmpty, named.contains(fields.text(field.name).lowercased()) { return .skip }
-      if let value = values[index] { return .replace(value) }
       return .copy
     }
     switch framing {

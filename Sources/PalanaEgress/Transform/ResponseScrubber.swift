@@ -16,7 +16,8 @@ struct ResponseScrubber {
   /// Nil when there is nothing to look for.
   init?(_ secrets: [Redacted<[UInt8]>]) {
     // Very short values would blank ordinary text.
-    needles = secrets.map { $0.reveal() }.filter { $0.count >= 6 }
+    // Longest first: one that is the beginning of another must not leave the other's end behind.
+    needles = secrets.map { $0.reveal() }.filter { $0.count >= 6 }.sorted { $0.count > $1.count }
     longest = needles.reduce(0) { max($0, $1.count) }
     if needles.isEmpty { return nil }
   }
@@ -44,18 +45,19 @@ struct ResponseScrubber {
     return held
   }
 
-  /// The fields of a head that hold a value, with the value masked, by index.
-  mutating func scrub(_ fields: HeadFields) -> [Int: [UInt8]] {
-    guard needles.contains(where: { Bytes.firstIndex(of: $0.span, in: fields.bytes.readableBytesUInt8Span, from: 0) != nil })
-    else { return [:] }
-    var result: [Int: [UInt8]] = [:]
-    for (index, field) in fields.fields.enumerated() {
-      var value = ByteBuffer(bytes: fields.array(field.value))
-      let before = count
-      mask(&value)
-      if count != before { result[index] = Array(buffer: value) }
+  /// The head with every value masked, wherever the upstream wrote it: in the reason phrase, in names and in values of
+  /// fields. What stands between these keeps its place, so the head stays one.
+  mutating func scrub(_ head: ResponseHead) -> ResponseHead {
+    var bytes = head.fields.bytes
+    guard needles.contains(where: { Bytes.firstIndex(of: $0.span, in: bytes.readableBytesUInt8Span, from: 0) != nil })
+    else { return head }
+    for range in [head.phrase] + head.fields.fields.flatMap({ [$0.name, $0.value] }) {
+      let start = bytes.readerIndex + Int(range.start)
+      guard var part = bytes.getSlice(at: start, length: range.count) else { continue }
+      mask(&part)
+      bytes.setBuffer(part, at: start)
     }
-    return result
+    return head.replacing(bytes)
   }
 
   private mutating func mask(_ buffer: inout ByteBuffer) {
