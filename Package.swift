@@ -85,7 +85,8 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaControlAPI", argumentParser, asyncHTTPClient, nioCore, nioHTTP1,
       nioPosix, unixSignals, yams,
-    ]),
+    ],
+    testExcludes: ["Golden"]),
   Module(
     name: "PalanaBootstrap",
     uses: [
