@@ -33,12 +33,7 @@ import Testing
       for process in left { kill(process, SIGKILL) }
       return left.isEmpty
     }
-    for table in try await run("/usr/sbin/nft", ["list", "tables"]).output.split(separator: "\n") where table.contains(platform.prefix) {
-      _ = try await run("/usr/sbin/nft", ["delete"] + table.split(separator: " ").map(String.init))
-    }
-    for link in try FileManager.default.contentsOfDirectory(atPath: "/sys/class/net") where link.hasPrefix(platform.prefix) {
-      _ = try await run("/usr/sbin/ip", ["link", "del", link])
-    }
+    try await platform.removeNetwork()
     let mounts = try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8).split(separator: "\n")
     for mount in mounts.compactMap({ $0.split(separator: " ").dropFirst().first }).reversed() where mount.hasPrefix(platform.home) {
       _ = try await run("/usr/bin/umount", ["-l", String(mount)])

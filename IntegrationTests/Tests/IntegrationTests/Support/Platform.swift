@@ -88,12 +88,24 @@ final class Platform: Sendable {
     }
   }
 
+  /// Removes the firewall's tables and the interfaces.
+  func removeNetwork() async throws {
+    for table in try await run("/usr/sbin/nft", ["list", "tables"]).output.split(separator: "\n") where table.hasSuffix("_" + prefix) {
+      _ = try await run("/usr/sbin/nft", ["delete"] + table.split(separator: " ").map(String.init))
+    }
+    for link in try FileManager.default.contentsOfDirectory(atPath: "/sys/class/net") where link.hasPrefix(prefix) {
+      _ = try await run("/usr/sbin/ip", ["link", "del", link])
+    }
+  }
+
   /// Ends it and removes every trace, also of a daemon that died and left its agents running: a new one finds them and stops them.
   func tearDown() async {
     if (try? daemonIsAlive()) != true, FileManager.default.fileExists(atPath: home + "/run") {
       _ = try? await pcli("up", "--config", home + "/config.yaml", expect: nil)
     }
     _ = try? await pcli("down", expect: nil)
+    // A start that failed leaves the firewall standing, for agents that may still run.
+    try? await removeNetwork()
     upstream.stop()
     try? FileManager.default.removeItem(atPath: home)
     try? FileManager.default.removeItem(atPath: upstream.folder)
