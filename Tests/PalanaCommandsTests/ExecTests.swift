@@ -50,7 +50,7 @@ struct ExecTests {
     #expect(result.error == "ready\n")
   }
 
-  @Test("a command that ends without reading its input is not waited for", .timeLimit(.minutes(1)))
+  @Test("a command that ends without reading its input is not waited for", .timeLimit(.minutes(10)))
   func early() async throws {
     let result = try await exec(input: [UInt8](repeating: 97, count: 8 << 20)) { frame, exchange in
       guard case .start = frame else { return false }

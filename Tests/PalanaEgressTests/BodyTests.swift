@@ -7,7 +7,7 @@ import Testing
 @testable import PalanaEgress
 
 /// Bodies of every framing and size, in both directions, in bounded memory and without waiting.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct BodyTests {
   typealias Options = GatewayFixture.Options
   private static let large = 64 << 20

@@ -5,7 +5,7 @@ import Testing
 @testable import PalanaEgress
 
 /// The whole way once: CONNECT, TLS, decision, upstream, response, event.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct EndToEndTests {
   @Test func aRequestThroughATunnel() async throws {
     try await GatewayFixture.run { fixture, upstream in

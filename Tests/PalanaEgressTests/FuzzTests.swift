@@ -10,7 +10,7 @@ import Testing
 ///
 /// A trap ends the test run. Beyond that: the parsers give one answer however the bytes are cut, nothing that is not allowed
 /// reaches an upstream, and each request has one event.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct FuzzTests {
   /// A small generator (xorshift64*), so that a failure can be repeated.
   struct Dice: RandomNumberGenerator {

@@ -8,7 +8,7 @@ import Testing
 
 /// The family "Framing", from the agent's side: whatever two parsers could read differently is refused, nothing of it is sent
 /// on, and the connection ends.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct HostileRequestTests {
   typealias Options = GatewayFixture.Options
 

@@ -7,7 +7,7 @@ import Testing
 @testable import PalanaEgress
 
 /// The family "Framing", from the upstream's side: a hostile response harms nobody but its own request.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct HostileUpstreamTests {
   typealias Options = GatewayFixture.Options
 

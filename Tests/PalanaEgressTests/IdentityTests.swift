@@ -6,7 +6,7 @@ import Testing
 @testable import PalanaEgress
 
 /// The family "Identity": who speaks is known from the network and the token, never from what the request says.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct IdentityTests {
   @Test func anAddressWithoutAnAgentIsClosedAndCounted() async throws {
     try await GatewayFixture.run { fixture, _ in

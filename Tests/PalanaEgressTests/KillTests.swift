@@ -15,7 +15,7 @@ import Testing
 ///
 /// Each case brings one connection of A into a state, kills A, and checks the same promises: both sides are closed, nothing new
 /// is admitted, each request that had begun has one event, and nothing stays counted.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct KillTests {
   /// Answers a head and then keeps the connection open, doing nothing.
   private static let silent: Upstream.Script = { wire, upstream in

@@ -7,7 +7,7 @@ import Testing
 @testable import PalanaEgress
 
 /// The family "Names and addresses": one canonical name everywhere, and the address that was checked is the one that is dialled.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct NamesAndAddressesTests {
   /// Authorities of CONNECT, with the status and reason of the answer. PORT is the upstream's.
   static let authorities: [(authority: String, status: Int, reason: String)] = [

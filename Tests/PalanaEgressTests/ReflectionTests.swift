@@ -6,7 +6,7 @@ import Testing
 @testable import PalanaEgress
 
 /// The family "Credentials", on the way back: what an upstream repeats of a credential arrives as stars.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReflectionTests {
   /// Where an upstream may write what it got.
   static let answers: [String] = [

@@ -8,7 +8,7 @@ import Testing
 @testable import PalanaEgress
 
 /// Parts of the platform that are down: what cannot be decided, written down or looked up does not pass.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct UnavailableTests {
   typealias Options = GatewayFixture.Options
 

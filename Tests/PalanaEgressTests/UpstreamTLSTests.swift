@@ -8,7 +8,7 @@ import Testing
 @testable import PalanaEgress
 
 /// The family "TLS": an upstream that cannot prove who it is gets no request, and no credential above all.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct UpstreamTLSTests {
   typealias Options = GatewayFixture.Options
 

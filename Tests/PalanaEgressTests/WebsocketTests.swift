@@ -7,7 +7,7 @@ import Testing
 @testable import PalanaEgress
 
 /// Websockets: judged and given their credential like any request, then bytes in both directions until one side ends it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct WebsocketTests {
   private static let switched =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"

@@ -7,7 +7,7 @@ import Testing
 
 /// The life of the daemon's own store: first start, restart, death, broken installations.
 @Suite(.serialized, .enabled(if: OpenBaoFixture.isThere)) struct OpenBaoLifeTests {
-  @Test(.timeLimit(.minutes(2))) func startsFromNothingAndAgainWithoutHelp() async throws {
+  @Test(.timeLimit(.minutes(10))) func startsFromNothingAndAgainWithoutHelp() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let path = KVPath(try OpenBaoFixture.path("S", .agents))
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
@@ -29,7 +29,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func isStartedAgainWhenItIsKilled() async throws {
+  @Test(.timeLimit(.minutes(10))) func isStartedAgainWhenItIsKilled() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let path = KVPath(try OpenBaoFixture.path("S", .agents))
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
@@ -49,7 +49,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func oneDaemonForOneFolder() async throws {
+  @Test(.timeLimit(.minutes(10))) func oneDaemonForOneFolder() async throws {
     try await OpenBaoFixture.withFolder { folder in
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
         try await store.ready()
@@ -61,7 +61,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func anInterruptedFirstStartIsBegunAnew() async throws {
+  @Test(.timeLimit(.minutes(10))) func anInterruptedFirstStartIsBegunAnew() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let layout = OpenBaoLayout(folder: folder)
       let supervisor = try OpenBaoFixture.supervisor(folder)
@@ -78,7 +78,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func aLostCredentialIsIssuedAnew() async throws {
+  @Test(.timeLimit(.minutes(10))) func aLostCredentialIsIssuedAnew() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let layout = OpenBaoLayout(folder: folder)
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in try await store.ready() }
@@ -95,7 +95,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func aLostSealKeyIsSaidAndNothingIsOverwritten() async throws {
+  @Test(.timeLimit(.minutes(10))) func aLostSealKeyIsSaidAndNothingIsOverwritten() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let layout = OpenBaoLayout(folder: folder)
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in try await store.ready() }
@@ -113,7 +113,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func aServerThatCannotStartIsSaidWithItsLastLines() async throws {
+  @Test(.timeLimit(.minutes(10))) func aServerThatCannotStartIsSaidWithItsLastLines() async throws {
     try await OpenBaoFixture.withFolder { folder in
       // A program that fails at once, and says something that looks like a token.
       let token = "s.abcdefghijklmnopqrstuvwx"
@@ -136,7 +136,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func anEmptyStorageBesideOldKeysIsNotFilledAnew() async throws {
+  @Test(.timeLimit(.minutes(10))) func anEmptyStorageBesideOldKeysIsNotFilledAnew() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let layout = OpenBaoLayout(folder: folder)
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in try await store.ready() }
@@ -151,7 +151,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func aFirstSetUpThatEndedWithTheRevocationIsCompleted() async throws {
+  @Test(.timeLimit(.minutes(10))) func aFirstSetUpThatEndedWithTheRevocationIsCompleted() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let layout = OpenBaoLayout(folder: folder)
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in try await store.ready() }
@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func aPolicyThatWasChangedIsRepaired() async throws {
+  @Test(.timeLimit(.minutes(10))) func aPolicyThatWasChangedIsRepaired() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let layout = OpenBaoLayout(folder: folder)
       let path = KVPath(try OpenBaoFixture.path())
@@ -188,7 +188,7 @@ import Testing
   }
 
   /// A store that somebody else runs, here another daemon's: one token from a file, only watched.
-  @Test(.timeLimit(.minutes(2))) func anExternalStoreIsOnlyWatched() async throws {
+  @Test(.timeLimit(.minutes(10))) func anExternalStoreIsOnlyWatched() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let layout = OpenBaoLayout(folder: folder)
       let tokenFile = folder + ".token"

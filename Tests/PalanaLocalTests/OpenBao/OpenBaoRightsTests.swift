@@ -11,7 +11,7 @@ import Testing
 
 /// Who may do what in the real store, attacks on that, rotation, and where a value may never be found.
 @Suite(.serialized, .enabled(if: OpenBaoFixture.isThere)) struct OpenBaoRightsTests {
-  @Test(.timeLimit(.minutes(2))) func eachPurposeMayDoItsWorkAndNothingElse() async throws {
+  @Test(.timeLimit(.minutes(10))) func eachPurposeMayDoItsWorkAndNothingElse() async throws {
     try await OpenBaoFixture.withFolder { folder in
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
         try await store.ready()
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func secretsOfAgentsFromEndToEnd() async throws {
+  @Test(.timeLimit(.minutes(10))) func secretsOfAgentsFromEndToEnd() async throws {
     try await OpenBaoFixture.withFolder { folder in
       let time = Mutex(Duration.zero)
       let clock = MonotonicClock { time.withLock { $0 } }
@@ -131,7 +131,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func readableSecretsBecomeFilesAndInstallationSecretsAreMadeOnce() async throws {
+  @Test(.timeLimit(.minutes(10))) func readableSecretsBecomeFilesAndInstallationSecretsAreMadeOnce() async throws {
     try await OpenBaoFixture.withFolder { folder in
       try await OpenBaoFixture.running(OpenBaoFixture.supervisor(folder)) { store in
         try await store.ready()
@@ -170,7 +170,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2))) func aCanaryIsNowhereInClear() async throws {
+  @Test(.timeLimit(.minutes(10))) func aCanaryIsNowhereInClear() async throws {
     let canary = "canary-\(RandomToken.hex(bytes: 16))"
     try await OpenBaoFixture.withFolder { folder in
       let lines = Mutex<[String]>([])

@@ -9,7 +9,7 @@ import Testing
 @Suite struct ServerProcessTests {
   private let note = "/tmp/palana-process-\(RandomToken.hex(bytes: 6))"
 
-  @Test(.timeLimit(.minutes(1))) func aServerThatWasLeftBehindIsEnded() async throws {
+  @Test(.timeLimit(.minutes(10))) func aServerThatWasLeftBehindIsEnded() async throws {
     let result = try await Subprocess.run(
       .name("sleep"), arguments: ["600"], input: .none, output: .discarded, error: .discarded
     ) { execution in
@@ -44,7 +44,7 @@ import Testing
   }
 
   /// The daemon's sudden death, with a shell in its place: the kernel ends what it started.
-  @Test(.timeLimit(.minutes(1))) func whatIsConfinedDiesWithItsParent() async throws {
+  @Test(.timeLimit(.minutes(10))) func whatIsConfinedDiesWithItsParent() async throws {
     let confinement = try #require(await OpenBaoConfinement.strictest())
     let command = confinement.command(["sleep", "600"])
     let script = "\(([command.program] + command.arguments).joined(separator: " ")) & echo $!; wait"
