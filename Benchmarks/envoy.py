@@ -13,6 +13,7 @@ TLS = """
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
               common_tls_context:
+                alpn_protocols: [$ALPN]
                 tls_certificates:
                   - certificate_chain: {filename: $FOLDER/server.pem}
                     private_key: {filename: $FOLDER/server.key}
@@ -29,7 +30,8 @@ static_resources:
               typed_config:
                 "@type": {MANAGER}
                 stat_prefix: upstream
-                codec_type: HTTP1
+                codec_type: AUTO
+                http2_protocol_options: {{max_concurrent_streams: 128}}
                 route_config:
                   virtual_hosts:
                     - name: all
@@ -79,12 +81,14 @@ static_resources:
               typed_config:
                 "@type": {MANAGER}
                 stat_prefix: inner
-                codec_type: HTTP1
+                codec_type: AUTO
+                http2_protocol_options: {{max_concurrent_streams: 128}}
+                upgrade_configs: [{{upgrade_type: websocket}}]
                 route_config:
                   virtual_hosts:
                     - name: all
                       domains: ["*"]
-                      routes: [{{match: {{prefix: "/"}}, route: {{cluster: upstream}}}}]
+                      routes: [{{match: {{prefix: "/"}}, route: {{cluster: upstream, timeout: 0s}}}}]
 {ROUTER}
 TLS
   clusters:
@@ -94,6 +98,10 @@ TLS
         cluster_name: inner
         endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{envoy_internal_address: {{server_listener_name: inner}}}}}}}}]}}]
     - name: upstream
+      typed_extension_protocol_options:
+        envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+          "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+          explicit_http_config: {{$PROTOCOL: {{}}}}
       circuit_breakers: {{thresholds: [{{max_connections: 65536, max_pending_requests: 65536, max_requests: 65536}}]}}
       load_assignment:
         cluster_name: upstream
@@ -105,6 +113,7 @@ TLS
           "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
           sni: $NAME
           common_tls_context:
+            alpn_protocols: [$ALPN]
             tls_params: {{tls_maximum_protocol_version: TLSv1_3}}
             validation_context:
               trusted_ca: {{filename: $FOLDER/ca.pem}}

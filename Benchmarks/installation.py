@@ -4,11 +4,12 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import machine
 from load import BenchmarkError
-from peers import ADDRESS, CHECKED, CREDENTIAL, NAME
+from peers import ADDRESS, BARE, CHECKED, CREDENTIAL, NAME, NAMES, STREAM, STREAM_ADDRESS
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "plb"
@@ -30,10 +31,13 @@ class Installation:
 
     - threads: `egress.threads`
     - cores: what the daemon and everything that it starts may use; nothing for all of them
+    - limits: `egress.limits`, by name
     """
 
-    def __init__(self, folder, threads=None, cores=None):
+    def __init__(self, folder, threads=None, cores=None, limits=None):
         self.folder, self.home, self.threads, self.cores = folder, folder / "home", threads, cores
+        # The load of a benchmark is a flood: what is measured is how fast the gateway is, not what it permits one agent.
+        self.limits = {"newConnectionsPerSecond": 0, "requestsInFlight": 0} if limits is None else limits
         self.program = release_folder() / "pcli"
 
     def pcli(self, *arguments, check=True, timeout=120):
@@ -49,14 +53,17 @@ class Installation:
     def __enter__(self):
         self.home.mkdir(mode=0o700)
         egress = f"\n  threads: {self.threads}" if self.threads else ""
+        if self.limits:
+            egress += f"\n  limits: {json.dumps(self.limits)}"
+        hosts = {NAME: ADDRESS, STREAM: STREAM_ADDRESS, BARE: STREAM_ADDRESS}
         (self.home / "config.yaml").write_text(f"""
 home: {self.home}
 control: {{listen: ""}}
 network: {{subnet: {SUBNET}, prefix: {PREFIX}}}
 egress:
-  dns: {{hosts: {{{NAME}: "{ADDRESS}"}}}}
+  dns: {{hosts: {json.dumps(hosts)}}}
   upstreamCA: ["{self.folder}/ca.pem"]
-  allowAddresses: ["{ADDRESS}/32"]{egress}
+  allowAddresses: ["{ADDRESS}/32", "{STREAM_ADDRESS}/32"]{egress}
 """)
         before = os.sched_getaffinity(0)
         try:
@@ -98,30 +105,45 @@ egress:
             raise BenchmarkError("the daemon does not run")
         return None
 
-    def start_agent(self):
+    def start_agent(self, name=AGENT, with_secret=True):
         """An agent that may reach the upstream with a credential that it does not hold, running."""
-        secret = self.folder / "credential"
-        secret.touch(mode=0o600)
-        secret.write_text(CREDENTIAL)
-        try:
-            self.pcli("create", AGENT, "--template", "shell")
-            self.pcli("secrets", "add", AGENT, "BENCH", f"token=@{secret}", "--host", NAME)
-        finally:
-            secret.unlink()
-        self.pcli("egress", "allow", AGENT, NAME, "--method", "GET", "--path", CHECKED)
-        self.pcli("run", AGENT)
+        self.pcli("create", name, "--template", "shell")
+        if with_secret:
+            secret = self.folder / "credential"
+            secret.touch(mode=0o600)
+            secret.write_text(CREDENTIAL)
+            try:
+                self.pcli("secrets", "add", name, "BENCH", f"token=@{secret}", "--host", NAME, "--host", STREAM)
+            finally:
+                secret.unlink()
+        self.pcli("egress", "allow", name, NAME, "--method", "GET", "--path", "/v1/**")
+        for host in (STREAM, BARE, f"*.{NAMES}"):
+            self.pcli("egress", "allow", name, host)
+        self.pcli("run", name)
 
-    def client_place(self):
+    def start_idle_agents(self, names):
+        """Agents that only exist: each has rules and a network, and says nothing."""
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda name: self.pcli("run", name, "--template", "shell"), names))
+
+    def apply_rules(self, count):
+        """A policy of so many rules for other hosts, for every agent."""
+        rules = [{"id": f"r{number}", "host": f"h{number}.rules.bench.test", "methods": ["GET"], "paths": ["/v1/**"]}
+                 for number in range(count)]
+        file = self.folder / "rules.json"
+        file.write_text(json.dumps({"apiVersion": "palana.dev/v1alpha1", "kind": "EgressPolicy", "metadata": {"name": "many"},
+                                    "spec": {"rules": rules}}))
+        self.pcli("apply", "-f", str(file))
+
+    def client_place(self, name=AGENT):
         """What a client needs to speak as the agent: `namespace`, `proxy` (IP:PORT), `auth`, `ca` (a file)."""
-        variable = self.pcli("exec", AGENT, "--", "printenv", "HTTPS_PROXY").strip()
+        variable = self.pcli("exec", name, "--", "printenv", "HTTPS_PROXY").strip()
         credentials, _, proxy = variable.removeprefix("http://").rstrip("/").rpartition("@")
         if not credentials or not proxy:
             raise BenchmarkError("the agent's HTTPS_PROXY has no token")
         ca = self.folder / "agent-ca.pem"
-        ca.write_text(self.pcli("exec", AGENT, "--", "sh", "-c", 'cat "$SSL_CERT_FILE"'))
-        identity = json.loads(self.pcli("get", "agents", AGENT, "-o", "json"))
-        uid = identity.get("metadata", {}).get("uid", "")
-        found = [path for path in (self.home / "run" / "netns").iterdir() if path.name.startswith(AGENT)]
+        ca.write_text(self.pcli("exec", name, "--", "sh", "-c", 'cat "$SSL_CERT_FILE"'))
+        found = [path for path in (self.home / "run" / "netns").iterdir() if path.name.rpartition("-")[0] == name]
         if len(found) != 1:
-            raise BenchmarkError(f"the agent's network namespace was not found (uid {uid})")
+            raise BenchmarkError(f"the network namespace of {name} was not found")
         return {"namespace": str(found[0]), "proxy": proxy, "auth": credentials, "ca": ca}

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import machine
 from peers import NAME, PLACEHOLDER
 
 
@@ -34,19 +35,28 @@ class Load:
     - path: the request's path
     - auth: `user:password` for the proxy, or nothing
     - direct: whether `proxy` is the upstream itself
+    - name, header: of the requests
+    - niceness: of the client, to measure one that competes with another
     """
 
-    def __init__(self, program, namespace, proxy, ca, path, cores, auth="", direct=False):
-        self.program, self.namespace, self.cores, self.auth = program, namespace, cores, auth
-        self.options = ["--direct" if direct else "--proxy", proxy, "--authority", f"{NAME}:443", "--ca", str(ca),
-                        "--header", f"Authorization: Bearer {PLACEHOLDER}", "--path", path]
+    def __init__(self, program, namespace, proxy, ca, path, cores, auth="", direct=False, name=NAME,
+                 header=f"Authorization: Bearer {PLACEHOLDER}", niceness=None):
+        self.program, self.namespace, self.cores, self.auth, self.niceness = program, namespace, cores, auth, niceness
+        self.options = ["--direct" if direct else "--proxy", proxy, "--authority", f"{name}:443", "--ca", str(ca),
+                        "--header", header, "--path", path]
 
     def start(self, *options):
         enter = ["nsenter", f"--net={self.namespace}"] if self.namespace else []
+
+        def prepare():
+            os.sched_setaffinity(0, self.cores)
+            if self.niceness is not None:
+                machine.prefer(os.getpid(), self.niceness)
+
         return subprocess.Popen(
             [*enter, str(self.program), *self.options, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "LOAD_AUTH": self.auth} if self.auth else None,
-            preexec_fn=lambda: os.sched_setaffinity(0, self.cores))
+            env={**os.environ, "LOAD_AUTH": self.auth} if self.auth else None, preexec_fn=prepare,
+            start_new_session=self.niceness is not None)
 
     def run(self, connections, seconds, *options):
         """Loads for some seconds; the numbers of `load`. Raises when nothing came through."""

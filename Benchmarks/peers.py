@@ -15,6 +15,10 @@ TOOLS = Path(os.environ.get("PALANA_TOOLS", "/opt/palana/tools"))
 # The upstream's name, and its address: one of its own, because squid and mitmproxy dial the port that the client named.
 NAME = "api.bench.test"
 ADDRESS = "127.0.66.1"
+# The upstream of the streaming benchmarks: the same server under a name that a secret is bound to, and one without.
+STREAM, BARE, STREAM_ADDRESS = "stream.bench.test", "bare.bench.test", "127.0.66.2"
+# Any number of names, for the rate of new ones.
+NAMES = "names.bench.test"
 # What the agent holds, and what the upstream must receive at CHECKED; at PLAIN it takes anything.
 PLACEHOLDER = "TOKEN_BENCH"
 CREDENTIAL = "the-real-credential-of-the-benchmark"
@@ -34,7 +38,7 @@ def certificates(folder):
             "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     openssl("req", *key, "-keyout", str(folder / "server.key"), "-out", str(folder / "server.csr"), "-subj", f"/CN={NAME}")
     (folder / "extensions").write_text(
-        f"subjectAltName=DNS:{NAME}\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature\n")
+        f"subjectAltName={','.join('DNS:' + name for name in (NAME, STREAM, BARE, '*.' + NAMES))}\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature\n")
     openssl("x509", "-req", "-in", str(folder / "server.csr"), "-CA", str(folder / "ca.pem"), "-CAkey", str(folder / "ca.key"),
             "-CAcreateserial", "-days", "30", "-extfile", str(folder / "extensions"), "-out", str(folder / "server.pem"))
     (folder / "ca-with-key.pem").write_text((folder / "ca.key").read_text() + (folder / "ca.pem").read_text())
@@ -53,7 +57,8 @@ def start(command, folder, name, cores, user=None):
 
 def envoy(text, folder, name, cores, workers, **values):
     text = text.replace("\nTLS\n", TLS)
-    values |= {"FOLDER": folder, "NAME": NAME, "ADDRESS": ADDRESS, "CREDENTIAL": CREDENTIAL, "CHECKED": CHECKED}
+    values = {"FOLDER": folder, "NAME": NAME, "ADDRESS": ADDRESS, "CREDENTIAL": CREDENTIAL, "CHECKED": CHECKED,
+              "ALPN": "http/1.1", "PROTOCOL": "http_protocol_options", **values}
     for key, value in values.items():
         text = text.replace(f"${key}", str(value))
     (folder / f"{name}.yaml").write_text(text)
@@ -64,12 +69,28 @@ def envoy(text, folder, name, cores, workers, **values):
 
 def upstream(folder, cores):
     """The HTTPS server that all of them reach: it answers small JSON from memory."""
-    return envoy(UPSTREAM, folder, "upstream", cores, len(cores))
+    return envoy(UPSTREAM, folder, "upstream", cores, len(cores), ALPN="h2, http/1.1")
 
 
-def interception(folder, listen, port, cores, workers):
+def stream_upstream(folder, cores):
+    """The HTTPS server of the streaming benchmarks: bodies, event streams, websockets."""
+    program = load_program(folder, "serve")
+    return start([str(program), f"{STREAM_ADDRESS}:443", str(folder / "server.pem"), str(folder / "server.key")],
+                 folder, "serve", cores)
+
+
+def load_program(folder, name):
+    """Compiles the C program of a folder beside this file."""
+    target = folder / name
+    sources = sorted(str(path) for path in Path(__file__).with_name(name).glob("*.c"))
+    if not target.exists():
+        subprocess.run(["cc", "-O2", "-o", str(target), *sources, "-lssl", "-lcrypto", "-lpthread"], check=True, capture_output=True)
+    return target
+
+
+def interception(folder, listen, port, cores, workers, name=None, **values):
     """Stock Envoy that ends CONNECT and TLS with a static certificate and forwards. It decides, swaps and records nothing."""
-    return envoy(INTERCEPTION, folder, f"envoy-{workers}", cores, workers, LISTEN=listen, PORT=port)
+    return envoy(INTERCEPTION, folder, name or f"envoy-{workers}", cores, workers, LISTEN=listen, PORT=port, **values)
 
 
 def squid(folder, listen, port, cores, workers):

@@ -1,6 +1,6 @@
 """The benchmarks: everything is compared in the same run, in turns; only ratios mean something on another machine.
 
-Usage: run.py [egress|start|kill]… [--quick] [--workers N]… [--nice N] [--without-palana] [--keep]
+Usage: run.py [egress|questions|streams|scale|flood|start|kill]… [--quick] [--workers N]… [--nice N] [--without-palana] [--keep]
 """
 
 import argparse
@@ -24,10 +24,13 @@ import machine
 import peers
 import start
 import table
+import traffic
 from installation import ROOT, release_folder
 
 RESULTS = ROOT / "Benchmarks" / "results"
-AREAS = ("egress", "start", "kill")
+AREAS = ("questions", "streams", "scale", "flood", "start", "kill")
+# What `egress` stands for.
+EGRESS = ("questions", "streams", "scale", "flood")
 
 
 class Context:
@@ -57,16 +60,20 @@ def measure(context, areas, workers):
     for area in AREAS:
         if area not in areas:
             continue
-        if area == "egress":
+        if area == "questions":
             result["egress"] = []
             for count in workers:
                 result["egress"].append(egress.run(context, count))
                 show(context, table.egress(result["egress"][-1]))
+        elif area == "streams":
+            result[area] = traffic.streams(context)
+            show(context, table.streams(result[area]))
         elif not context.with_palana:
             context.skip(area, "it measures Palana only")
         else:
-            result[area] = {"start": start.run, "kill": kill.run}[area](context)
-            show(context, {"start": table.start, "kill": table.kill}[area](result[area]))
+            runner = {"scale": traffic.scale, "flood": traffic.flood, "start": start.run, "kill": kill.run}[area]
+            result[area] = runner(context)
+            show(context, getattr(table, area)(result[area]))
     return result
 
 
@@ -117,15 +124,17 @@ def interrupted(*_):
 
 def main():
     parser = argparse.ArgumentParser(prog="./bench", description="Benchmarks against peers in the same run.")
-    parser.add_argument("areas", nargs="*", metavar="egress|start|kill", help="all of them when none is named")
+    parser.add_argument("areas", nargs="*", metavar="egress|start|kill",
+                        help=f"all of them when none is named; egress is {', '.join(EGRESS)}, which can be named one by one")
     parser.add_argument("--quick", action="store_true", help="a short run: fewer rounds, fewer connections")
     parser.add_argument("--workers", type=int, action="append", choices=(1, 2), help="only this number of workers (egress)")
     parser.add_argument("--nice", type=int, default=0, metavar="N", help="niceness of everything, such as -10 on a busy machine")
     parser.add_argument("--without-palana", action="store_true", help="the peers only")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the peers' configurations and logs")
     options = parser.parse_args()
-    if unknown := set(options.areas) - set(AREAS):
-        parser.error(f"there is no benchmark ‘{sorted(unknown)[0]}’: choose from {', '.join(AREAS)}")
+    areas = {part for area in options.areas or AREAS for part in (EGRESS if area == "egress" else (area,))}
+    if unknown := areas - set(AREAS):
+        parser.error(f"there is no benchmark ‘{sorted(unknown)[0]}’: choose from egress, {', '.join(AREAS)}")
     if os.geteuid() != 0:
         raise load.BenchmarkError("the benchmarks make namespaces and sandboxes: run them as root")
     if not options.without_palana:
@@ -149,7 +158,7 @@ def main():
         result = {
             "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "quick": options.quick,
             "nice": options.nice, "machine": machine.description(), "versions": versions()}
-        result |= measure(context, options.areas or AREAS, options.workers or (1, 2))
+        result |= measure(context, areas, options.workers or (1, 2))
         result |= {"skipped": context.skipped, "limits": limits(result)}
         for sentence in result["limits"]:
             print(sentence)

@@ -69,3 +69,34 @@ def kill(table):
     header = ["", "median ms", "worst ms"]
     body = [[name, number(table["ms"][name], 1), number(table["worstMs"][name], 1)] for name in table["ms"]]
     return [f"Kill with {table['tunnels']} open tunnels, {table['rounds']} times", *lines(header, body)]
+
+
+def streams(table):
+    rows = table["rows"]
+    out = ["More than small answers, one worker (ratios to Envoy = 1 in brackets)"]
+    body = []
+    for case, unit, factor in table["cases"]:
+        base = rows.get("envoy", {}).get(case, {}).get("perSecond")
+        for name, row in rows.items():
+            if case in row:
+                one = row[case]
+                body.append([case, name, f"{number(one['perSecond'] * factor)} {unit}", f"({ratio(one['perSecond'], base)})",
+                             number(one["coresUsed"], 2), f"{one['errors']} ({one['error']})" if one.get("error") else "0"])
+    return out + lines(["", "", "rate", "", "cores", "errors"], body)
+
+
+def scale(table):
+    out = []
+    for title, rows in (("Agents on the gateway", table["agents"]), ("Rules of the agent", table["rules"]), ("Tunnels to", table["names"])):
+        first = next(iter(rows.values()))
+        body = [[name, number(row["perSecond"]), f"({ratio(row['perSecond'], first['perSecond'])})", number(row["cpuUs"], 1),
+                 f"({ratio(row['cpuUs'], first['cpuUs'])})", str(row["errors"])] for name, row in rows.items()]
+        out += [title, *lines(["", "per second", "", "µs CPU each", "", "errors"], body), ""]
+    return out[:-1]
+
+
+def flood(table):
+    base = table["rows"]["idle"]
+    body = [[name, number(row["p50us"] / 1000, 2), number(row["p99us"] / 1000, 2), ratio(row["p99us"], base["p99us"]), str(row["errors"])]
+            for name, row in table["rows"].items()]
+    return ["The latency of one agent at 400 requests a second while another floods", *lines(["", "p50 ms", "p99 ms", "p99 to idle", "errors"], body)]

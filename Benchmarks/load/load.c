@@ -4,7 +4,8 @@
 // It prints one JSON object.
 //
 //   load --proxy 10.77.0.1:3128 --authority api.test:443 --ca ca.pem --connections 64 --seconds 10
-//        [--header 'Name: value'] [--path /] [--rate N] [--new-tunnels | --idle]
+//        [--header 'Name: value'] [--path /] [--rate N] [--new-tunnels | --idle | --handshakes] [--names N]
+//        [--upload BYTES | --events | --socket | --streams N (HTTP/2)]
 //   load --direct 127.0.0.1:443 …     the upstream without a proxy
 //
 // LOAD_AUTH=user:password in the environment is the proxy's Basic credential: arguments can be read by everybody.
@@ -30,19 +31,33 @@ static void wait_turn(struct worker *worker, uint64_t *turn) {
   if (now < *turn) usleep((useconds_t)(*turn - now));
 }
 
+// Whether the connection has still to become a websocket; it is one then.
+static int turn_is_first(struct worker *worker) { return worker->is_socket ? 0 : (worker->is_socket = 1); }
+
 static void *work(void *argument) {
   struct worker *worker = argument;
   char *buffer = malloc(kBuffer), text[2048];
   int length = request_text(text, sizeof text);
   SSL *ssl = NULL;
   uint64_t turn = 0;
+  if (options.streams) {
+    while (atomic_load_explicit(&running, memory_order_relaxed) && worker->errors < kMostErrors)
+      if ((ssl = open_tunnel(worker))) http2(worker, ssl, &running), close_tunnel(ssl);
+    return NULL;
+  }
   while (atomic_load_explicit(&running, memory_order_relaxed) && worker->errors < kMostErrors) {
     if (options.rate > 0) wait_turn(worker, &turn);
     uint64_t start = now_us();
+    int status = 0;
     if (!ssl && !(ssl = open_tunnel(worker))) continue;
-    int status = request(worker, ssl, text, length, buffer);
+    else if (options.socket && turn_is_first(worker) && (status = open_socket(worker, ssl, buffer)) != 101) {}
+    else if (options.socket) status = echo(worker, ssl, buffer);
+    else if (options.upload) status = upload(worker, ssl, buffer);
+    else if (options.events) status = events(worker, ssl, text, length, buffer);
+    else if (options.handshakes) status = 200;
+    else status = request(worker, ssl, text, length, buffer);
     if (status == 200) {
-      worker->requests++;
+      if (!options.events) worker->requests++;
       if (worker->count < kMostSamples) worker->samples[worker->count++] = (uint32_t)(now_us() - start);
     } else if (status > 0) {
       worker->errors++;
@@ -50,6 +65,7 @@ static void *work(void *argument) {
     }
     if (status != 200 || options.new_tunnels) {
       close_tunnel(ssl);
+      worker->is_socket = 0;
       ssl = NULL;
     }
   }
@@ -113,7 +129,9 @@ int main(int count, char **arguments) {
   static const struct option known[] = {
       {"proxy", 1, 0, 'p'},  {"direct", 1, 0, 'd'}, {"authority", 1, 0, 't'},   {"ca", 1, 0, 'c'},
       {"header", 1, 0, 'h'}, {"path", 1, 0, 'u'},   {"connections", 1, 0, 'n'}, {"seconds", 1, 0, 's'},
-      {"rate", 1, 0, 'r'},   {"idle", 0, 0, 'i'},   {"new-tunnels", 0, 0, 'x'}, {0, 0, 0, 0}};
+      {"rate", 1, 0, 'r'},   {"idle", 0, 0, 'i'},   {"new-tunnels", 0, 0, 'x'}, {"upload", 1, 0, 'b'},
+      {"events", 0, 0, 'e'}, {"socket", 0, 0, 'w'}, {"streams", 1, 0, '2'},     {"names", 1, 0, 'm'},
+      {"handshakes", 0, 0, 'k'}, {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) switch (option) {
       case 'p': options.proxy = optarg; break;
       case 'd': options.direct = optarg; break;
@@ -126,6 +144,12 @@ int main(int count, char **arguments) {
       case 'r': options.rate = atof(optarg); break;
       case 'x': options.new_tunnels = 1; break;
       case 'i': options.idle = 1; break;
+      case 'b': options.upload = atol(optarg); break;
+      case 'e': options.events = 1; break;
+      case 'w': options.socket = 1; break;
+      case 'm': options.names = atoi(optarg); break;
+      case 'k': options.handshakes = options.new_tunnels = 1; break;
+      case '2': options.streams = atoi(optarg); break;
       default: return 2;
     }
   if (!options.proxy == !options.direct || !options.authority || !strchr(options.authority, ':') ||
@@ -137,6 +161,9 @@ int main(int count, char **arguments) {
   if (auth) base64(auth, options.auth, sizeof options.auth);
   signal(SIGPIPE, SIG_IGN);
   options.tls = SSL_CTX_new(TLS_client_method());
+  if (options.streams < 0 || options.streams > 128) return fprintf(stderr, "at most 128 streams\n"), 2;
+  const unsigned char *protocols = (const unsigned char *)(options.streams ? "\x02h2" : "\x08http/1.1");
+  SSL_CTX_set_alpn_protos(options.tls, protocols, options.streams ? 3 : 9);
   if (options.ca) {
     if (!SSL_CTX_load_verify_locations(options.tls, options.ca, NULL))
       return fprintf(stderr, "the CA file cannot be read\n"), 1;

@@ -67,10 +67,10 @@ static int connect_socket(struct worker *worker) {
 }
 
 // Asks for the tunnel. The answer's head is read byte by byte, because what follows belongs to TLS.
-static int connect_method(struct worker *worker, int fd) {
+static int connect_method(struct worker *worker, int fd, const char *authority) {
   char text[1024];
-  int length = snprintf(text, sizeof text, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", options.authority,
-                        options.authority, options.auth[0] ? "Proxy-Authorization: Basic " : "", options.auth,
+  int length = snprintf(text, sizeof text, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", authority,
+                        authority, options.auth[0] ? "Proxy-Authorization: Basic " : "", options.auth,
                         options.auth[0] ? "\r\n" : "");
   if (send(fd, text, (size_t)length, MSG_NOSIGNAL) != length) return fail(worker, "CONNECT");
   size_t have = 0;
@@ -89,10 +89,15 @@ static int connect_method(struct worker *worker, int fd) {
 SSL *open_tunnel(struct worker *worker) {
   int fd = connect_socket(worker);
   if (fd < 0) return NULL;
-  if (!options.direct && connect_method(worker, fd)) return close(fd), NULL;
-  SSL *ssl = SSL_new(options.tls);
-  char host[256];
+  char host[256], authority[300];
   snprintf(host, sizeof host, "%.*s", host_length(), options.authority);
+  if (options.names) {
+    static atomic_uint turn;
+    snprintf(host, sizeof host, "n%u.%.*s", atomic_fetch_add(&turn, 1) % (unsigned)options.names, host_length(), options.authority);
+  }
+  snprintf(authority, sizeof authority, "%s%s", host, strrchr(options.authority, ':'));
+  if (!options.direct && connect_method(worker, fd, authority)) return close(fd), NULL;
+  SSL *ssl = SSL_new(options.tls);
   SSL_set_fd(ssl, fd);
   SSL_set_tlsext_host_name(ssl, host);
   SSL_set1_host(ssl, host);
@@ -114,13 +119,21 @@ void close_tunnel(SSL *ssl) {
   close(fd);
 }
 
-int request_text(char *out, size_t room) {
-  return snprintf(out, room, "GET %s HTTP/1.1\r\nHost: %.*s\r\n%s%s\r\n", options.path, host_length(), options.authority,
-                  options.header, options.header[0] ? "\r\n" : "");
+int head_text(const char *method, long body, char *out, size_t room) {
+  char length[64] = "";
+  if (body) snprintf(length, sizeof length, "Content-Length: %ld\r\n", body);
+  return snprintf(out, room, "%s %s HTTP/1.1\r\nHost: %.*s\r\n%s%s%s\r\n", method, options.path, host_length(),
+                  options.authority, length, options.header, options.header[0] ? "\r\n" : "");
 }
+
+int request_text(char *out, size_t room) { return head_text("GET", 0, out, room); }
 
 int request(struct worker *worker, SSL *ssl, const char *text, int length, char *buffer) {
   if (SSL_write(ssl, text, length) != length) return fail(worker, "write");
+  return answer(worker, ssl, buffer);
+}
+
+int answer(struct worker *worker, SSL *ssl, char *buffer) {
   int have = 0;
   char *end = NULL;
   while (!end) {
