@@ -27,11 +27,11 @@ final class Exchange {
   var injection = InjectionPlan()
   /// The state of the agent that ``injection`` was made for.
   var planned: EgressAgent?
-  var body = BodyDecoder(.none, overheadLimit: 0)
-  var isChunkedUpstream = false
   var isConnect = false
   var isUpgrade = false
   var hasBody = false
+  /// Whether all of it arrived.
+  var isRequestWhole = true
   var isHeadRequest = false
   var keepsAlive = true
   var minorVersion: UInt8 = 1
@@ -40,9 +40,26 @@ final class Exchange {
   /// Whether any byte of it went to an upstream.
   var wentUpstream = false
   var responseStarted = false
-  /// Whether the response goes to the agent in chunks.
-  var isChunkedToClient = false
+  /// A websocket: contents are its bytes in both directions.
+  var isRelay = false
   var scrubber: ResponseScrubber?
+
+  /// Set before the request is allowed: its body is held whole, up to ``EgressLimits/bodyRewriteBytes``.
+  var holdsBody = false
+  /// Whether the body is being held at this moment.
+  var isCollecting = false
+  /// The whole body, once it is there.
+  var heldBody: ByteBuffer?
+  /// Makes what is sent of ``heldBody``, when the credentials are known. May run again when they change before the request is sent.
+  var bodyRewriter: ((ByteBuffer, Exchange) throws(Refusal) -> ByteBuffer)?
+  var newBody: ByteBuffer?
+  var requestFilters: [any BodyFilter] = []
+  var responseFilters: [any BodyFilter] = []
+  /// Whether the response may get another length on its way to the agent.
+  var isResponseResized = false
+  /// For the bytes of a websocket, set before the request is sent.
+  var relayToUpstream: [any BodyFilter] = []
+  var relayToClient: [any BodyFilter] = []
 
   var status: Int?
   var bytesSent: Int64 = 0

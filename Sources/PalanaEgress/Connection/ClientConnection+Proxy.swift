@@ -4,15 +4,10 @@ import PalanaPolicy
 
 /// Requests to the proxy itself: CONNECT, and plain HTTP in absolute form.
 extension ClientConnection {
-  func makeExchange(_ action: String = "request") -> Exchange {
-    let exchange = Exchange(id: loop.ids.next(), time: loop.shared.clock.now(), started: .now(), agent: agent)
-    exchange.action = action
-    return exchange
-  }
-
   func handleProxyRequest(_ head: RequestHead) {
-    let exchange = makeExchange()
+    let exchange = flow.makeExchange()
     exchange.take(head)
+    phase = .exchange
     touch()
     do {
       if head.fields.equal(head.method, "connect") {
@@ -21,7 +16,7 @@ extension ClientConnection {
         try plainRequest(head, exchange)
       }
     } catch {
-      refuse(exchange, error)
+      flow.refuse(exchange, error)
     }
   }
 
@@ -44,18 +39,19 @@ extension ClientConnection {
     }
     guard head.framing == .none else { throw Refusal(.malformedRequest, "a CONNECT request has no body") }
     try authenticate(head)
-    try checkPreflight(method: nil, authority)
+    try flow.checkPreflight(method: nil, authority)
     exchange.question = EgressRequest(
       subject: agent.subject, stage: .authority, scheme: .https, authority: authority)
-    decide(exchange) { $0.connectDecided($1) }
+    phase = .deciding
+    flow.decide(exchange) { [self] _, exchange in connectDecided(exchange) }
   }
 
   private func connectDecided(_ exchange: Exchange) {
     guard !loop.audit.isDown else {
-      return refuse(exchange, Refusal(.auditUnavailable, "requests cannot be written down at this moment"))
+      return flow.refuse(exchange, Refusal(.auditUnavailable, "requests cannot be written down at this moment"))
     }
     guard let authority = exchange.authority else { return }
-    tunnel = Tunnel(authority: authority, opening: exchange)
+    flow.tunnel = Tunnel(authority: authority, opening: exchange)
     loop.counts.tunnels += 1
     phase = .hello
     deadline = loop.now + TimeAmount(limits.handshakeTimeout)
@@ -64,7 +60,7 @@ extension ClientConnection {
   }
 
   private func plainRequest(_ head: RequestHead, _ exchange: Exchange) throws(Refusal) {
-    let target = try parseTarget(head)
+    let target = try flow.parseTarget(head)
     guard case .absolute(let scheme, let authority) = target.form else {
       throw Refusal(.malformedRequest, "a request to the proxy names a whole URL")
     }
@@ -78,7 +74,8 @@ extension ClientConnection {
       let named = try? Authority.parse(hostHeader: host, defaultPort: 80), named == authority
     else { throw Refusal(.nameMismatch, "the Host field names another authority than the request target") }
     try authenticate(head)
-    try begin(exchange, head, target)
+    body = BodyDecoder(head.framing, overheadLimit: limits.headerBytes)
+    try flow.begin(exchange, head, target)
   }
 
   /// The second factor. The user name in it changes nothing: who speaks is known from the address.
@@ -96,13 +93,6 @@ extension ClientConnection {
     }
   }
 
-  /// What no rule can allow.
-  func checkPreflight(method: String?, _ authority: Authority) throws(Refusal) {
-    if let refusal = Preflight.refusal(method: method, authority: authority, addresses: loop.shared.addresses) {
-      throw Refusal(refusal.reason, refusal.explanation)
-    }
-  }
-
   /// The text of the one Host field.
   func hostField(_ head: RequestHead, required: Bool) throws(Refusal) -> String? {
     do throws(HeadError) {
@@ -113,14 +103,6 @@ extension ClientConnection {
       return head.fields.text(field.value)
     } catch {
       throw Refusal(error)
-    }
-  }
-
-  func parseTarget(_ head: RequestHead) throws(Refusal) -> RequestTarget {
-    do {
-      return try RequestTarget.parse(head.fields.text(head.target), encodedSlashes: .kept)
-    } catch {
-      throw Refusal(.malformedRequest, error.description)
     }
   }
 }

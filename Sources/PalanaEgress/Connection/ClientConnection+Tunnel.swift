@@ -72,10 +72,10 @@ extension ClientConnection {
   /// Ends a tunnel in which no request was read, with the reason in the event of its CONNECT.
   private func endTunnel(_ reason: DenialReason, _ explanation: String) {
     guard let tunnel, phase != .closed else { return }
-    let verdict: Verdict = reason == .clientHandshakeFailed ? .error : .deny
+    let verdict: AuditEvent.Decision = reason == .clientHandshakeFailed ? .error : .deny
     if !tunnel.hasRequests {
-      record(tunnel.opening, verdict, reason.rawValue, details: ["explanation": explanation])
-      self.tunnel?.hasRequests = true
+      flow.record(tunnel.opening, verdict, reason.rawValue, details: ["explanation": explanation])
+      tunnel.hasRequests = true
     }
     end(.clientAborted)
     if let context { context.close(promise: nil) }

@@ -7,8 +7,8 @@ import PalanaPolicy
 
 /// One connection of an agent: the last handler of its channel, from the first byte to the last, inside and outside its tunnel.
 ///
-/// It speaks HTTP/1.1; what happens to one request is in its ``Exchange``. Everything runs on the connection's event loop.
-/// The extensions are one file for each part of the way: proxy requests, tunnels, requests, responses, relays, endings.
+/// It speaks HTTP/1.1; the way of each request is its ``RequestFlow``. Everything runs on the connection's event loop.
+/// The extensions are one file for each part: proxy requests, tunnels, requests inside, what the agent is sent, endings.
 final class ClientConnection: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = ByteBuffer
@@ -32,43 +32,46 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   let loop: LoopContext
-  let source: AuditEvent.Source
-  var agent: EgressAgent
+  /// Of all its requests, one after the other.
+  let flow: RequestFlow
   var context: ChannelHandlerContext?
   var phase = Phase.head
-  var tunnel: Tunnel?
-  var exchange: Exchange?
-  var upstream: UpstreamConnection?
-  var dial: UpstreamDial?
 
   /// Bytes that were not looked at yet.
   var inbound: ByteBuffer?
   var scanner = HeadScanner()
-  var spareFields: [HeadField] = []
+  /// The body of the request that is under way.
+  var body = BodyDecoder(.none, overheadLimit: 0)
   /// Bytes for the client that are not written yet: heads and small bodies leave as one.
   var outbound: ByteBuffer?
   /// Something was written and not flushed.
   var needsFlush = false
+  /// Whether the response goes to the agent in chunks.
+  var isChunked = false
   var deadline: NIODeadline
   /// Answers 407 so far.
   var challenges = 0
   private var isReadHeld = false
-  private var isDriving = false
+  private(set) var isDriving = false
   /// Bytes in front of ``inbound`` that were looked at already and may still be held.
   private static let mostReadBytes = 16_384
 
   init(agent: EgressAgent, source: AuditEvent.Source, loop: LoopContext) {
-    self.agent = agent
-    self.source = source
+    flow = RequestFlow(agent: agent, source: source, loop: loop)
     self.loop = loop
     deadline = loop.now + TimeAmount(loop.shared.limits.headTimeout)
   }
 
   var limits: EgressLimits { loop.shared.limits }
+  var agent: EgressAgent { flow.agent }
+  var tunnel: Tunnel? { flow.tunnel }
 
   // MARK: Channel
 
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+  func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    flow.client = self
+  }
 
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
@@ -87,7 +90,7 @@ final class ClientConnection: ChannelDuplexHandler {
     if isFirst, phase == .head, inbound != nil { deadline = loop.now + TimeAmount(limits.headTimeout) }
   }
 
-  func channelReadComplete(context: ChannelHandlerContext) { flushIfNeeded() }
+  func channelReadComplete(context: ChannelHandlerContext) { flush() }
 
   /// Backpressure: the channel asks for the next read here, and gets it only while its bytes have somewhere to go.
   func read(context: ChannelHandlerContext) {
@@ -95,7 +98,7 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable { upstream?.resumeReading() }
+    if context.channel.isWritable { flow.upstream?.resumeReading() }
     context.fireChannelWritabilityChanged()
   }
 
@@ -125,9 +128,8 @@ final class ClientConnection: ChannelDuplexHandler {
     switch phase {
     case .exchange:
       // While a body streams its bytes leave at once; otherwise a bounded amount may wait.
-      guard let exchange, exchange.wentUpstream, !exchange.body.isDone else { return isInboundBounded }
-      return upstream?.isWritable ?? isInboundBounded
-    case .relay: return upstream?.isWritable ?? false
+      return flow.takesContents ? flow.wantsContents : isInboundBounded
+    case .relay: return flow.wantsContents
     default: return isInboundBounded
     }
   }
@@ -137,7 +139,7 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Bytes of both directions that wait here.
   var bufferedBytes: Int {
     (inbound?.storageCapacity ?? 0) + (outbound?.readableBytes ?? 0) + (context?.channel.waitingBytes ?? 0)
-      + (upstream?.bufferedBytes ?? 0)
+      + (flow.upstream?.bufferedBytes ?? 0)
   }
 
   func updateRead() {
@@ -184,8 +186,8 @@ final class ClientConnection: ChannelDuplexHandler {
       scanner.reset()
       guard let slice = bytes.readSlice(length: length) else { return nil }
       inbound = bytes.readableBytes == 0 ? nil : bytes
-      let storage = spareFields
-      spareFields = []
+      let storage = flow.spareFields
+      flow.spareFields = []
       return try RequestHead(slice, limits: limits, reusing: storage)
     } catch {
       refuseMalformed(error)
@@ -207,13 +209,6 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   func touch() { deadline = loop.now + TimeAmount(limits.streamTimeout) }
-
-  /// The same agent in a new state. A request under way is judged again.
-  func adopt(_ next: EgressAgent) {
-    let changed = next !== agent
-    agent = next
-    if changed { judgeAgain() }
-  }
 }
 
 extension Channel {

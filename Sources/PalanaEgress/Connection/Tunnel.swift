@@ -2,7 +2,7 @@ import PalanaCore
 import PalanaPolicy
 
 /// A CONNECT that was allowed: the one authority that everything inside must name.
-struct Tunnel {
+final class Tunnel {
   let authority: Authority
   /// The `Host` texts that name the authority without being parsed: nearly every client writes one of these.
   let hostTexts: [[UInt8]]

@@ -81,7 +81,7 @@ final class LoopContext {
           pool.closeAll(id)
           continue
         }
-        connection.adopt(agent)
+        connection.flow.adopt(agent)
       }
     }
     let known = Set(next.agents.values.lazy.filter { !$0.isKilled }.map(\.id))

@@ -8,6 +8,7 @@ extension Exchange {
     keepsAlive = head.keepsAlive
     isHeadRequest = method == "HEAD"
     hasBody = head.framing != .none && head.framing != .length(0)
+    isRequestWhole = !hasBody
     if head.minorVersion == 0 { proto = "http/1.0" }
   }
 }

@@ -4,9 +4,11 @@ import PalanaPolicy
 /// Writes the request head that the upstream gets.
 enum UpstreamHead {
   /// The canonical target and host, the fields that may travel, credentials in place of placeholders, the framing restated.
+  ///
+  /// - Parameter framing: as the upstream gets it: that of `head`, or the length of a body that was held.
   static func write(
-    _ head: RequestHead, target: RequestTarget, host: String, injection: borrowing InjectionPlan, isUpgrade: Bool,
-    into buffer: inout ByteBuffer
+    _ head: RequestHead, target: RequestTarget, host: String, framing: MessageFraming,
+    injection: borrowing InjectionPlan, isUpgrade: Bool, into buffer: inout ByteBuffer
   ) {
     let fields = head.fields
     unsafe buffer.writeBytes(fields.bytes.readableBytesUInt8Span.extracting(head.method.range).bytes)
@@ -26,14 +28,14 @@ enum UpstreamHead {
       case .acceptEncoding:
         // A compressed response could hide the credential from the scrubber.
         if !injection.isEmpty { return .skip }
-      case .expect: return head.expectsContinue ? .copy : .skip
+      case .expect: return head.expectsContinue && framing == head.framing ? .copy : .skip
       default: return .skip
       }
       if !named.isEmpty, named.contains(fields.text(field.name).lowercased()) { return .skip }
       if let value = injection.values[index] { return .replace(value) }
       return .copy
     }
-    switch head.framing {
+    switch framing {
     case .length(let count):
       buffer.writeStaticString("content-length: ")
       DecimalWriter.write(count, into: &buffer)

@@ -27,7 +27,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// When it is closed if nobody needs it.
   var expires = NIODeadline.distantFuture
   /// Who uses it now.
-  var user: ClientConnection?
+  var user: RequestFlow?
   /// Called once, when the connection can be used or never will be.
   private var onOpen: ((Result<UpstreamConnection, UpstreamFailure>) -> Void)?
   private(set) var exchanges = 0
@@ -37,6 +37,9 @@ final class UpstreamConnection: ChannelDuplexHandler {
   private var scanner = HeadScanner()
   private var body = BodyDecoder(.none, overheadLimit: 0)
   private var isHeadRequest = false
+  /// Whether the body of the request goes out in chunks, and those that are not written yet.
+  private var isChunked = false
+  private var chunks: ByteBuffer?
   private var canBeReused = true
   private var spareFields: [HeadField] = []
   private var isReadHeld = false
@@ -60,17 +63,46 @@ final class UpstreamConnection: ChannelDuplexHandler {
   // MARK: What the user does
 
   /// Begins an exchange; the response is reported to `user`.
-  func begin(for user: ClientConnection, isHeadRequest: Bool) {
+  func begin(for user: RequestFlow, isHeadRequest: Bool, isChunked: Bool) {
     self.user = user
     self.isHeadRequest = isHeadRequest
+    self.isChunked = isChunked
+    chunks = nil
     exchanges += 1
     canBeReused = true
     scanner.reset()
     phase = .head
   }
 
-  func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
-  func flush() { context?.flush() }
+  /// The head as bytes of HTTP/1.1. Nothing is sent before ``flush()``.
+  func sendHead(_ head: ByteBuffer) { write(head) }
+
+  func sendContents(_ contents: ByteBuffer) {
+    guard isChunked else { return write(contents) }
+    var buffer = chunks ?? ByteBufferAllocator().buffer(capacity: contents.readableBytes + 32)
+    chunks = nil
+    ChunkWriter.write(contents, into: &buffer)
+    chunks = buffer
+  }
+
+  /// The request is whole. Trailers end here.
+  func sendEnd(trailers: HeadFields?) {
+    guard isChunked else { return }
+    var buffer = chunks ?? ByteBufferAllocator().buffer(capacity: 8)
+    chunks = nil
+    ChunkWriter.writeEnd(into: &buffer)
+    chunks = buffer
+  }
+
+  func flush() {
+    if let chunks {
+      self.chunks = nil
+      write(chunks)
+    }
+    context?.flush()
+  }
+
+  private func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
 
   /// Ends the use. It is kept for the next request if the last response ended cleanly.
   func release() {
@@ -116,6 +148,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// From here on bytes only, in both directions.
   func becomeRaw() {
     phase = .raw
+    isChunked = false
     canBeReused = false
   }
 
@@ -173,7 +206,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
     if phase == .raw {
-      user?.relayFromUpstream(bytes)
+      user?.upstreamContents(bytes)
       return
     }
     if phase == .ending { return }
@@ -207,7 +240,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
       if body.endsWithConnection {
         let user = self.user
         self.user = nil
-        user?.upstreamEnded(self)
+        user?.upstreamEnded(self, trailers: nil)
       } else {
         fail(UpstreamFailure(.upstreamProtocolError, "the upstream closed the connection in the middle of its response"))
       }
@@ -250,7 +283,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
       case .raw:
         if let rest = received {
           received = nil
-          user?.relayFromUpstream(rest)
+          user?.upstreamContents(rest)
         }
         return
       case .idle:
@@ -325,7 +358,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   private func finishResponse() {
     phase = canBeReused && received == nil ? .idle : .closed
     let user = self.user
-    user?.upstreamEnded(self)
+    user?.upstreamEnded(self, trailers: nil)
     if phase == .closed {
       self.user = nil
       context?.close(promise: nil)

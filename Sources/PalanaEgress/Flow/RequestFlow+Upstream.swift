@@ -2,13 +2,18 @@ import NIOCore
 import PalanaPolicy
 
 /// Getting a connection to the upstream, and sending the request on it.
-extension ClientConnection {
+extension RequestFlow {
   /// The request is allowed and has its credentials.
   func acquire(_ exchange: Exchange) {
     guard !loop.audit.isDown else {
       return refuse(exchange, Refusal(.auditUnavailable, "requests cannot be written down at this moment"))
     }
     guard let authority = exchange.authority, let scheme = exchange.scheme else { return }
+    do {
+      if let body = exchange.heldBody { exchange.newBody = try exchange.bodyRewriter?(body, exchange) ?? body }
+    } catch {
+      return refuse(exchange, error)
+    }
     // The connection of the last request, nearly always.
     if let upstream, upstream.isUsable, upstream.key.authority == authority, upstream.key.scheme == scheme {
       return send(exchange, on: upstream)
@@ -24,20 +29,27 @@ extension ClientConnection {
   }
 
   private func open(_ exchange: Exchange, _ key: UpstreamKey) {
+    dial(exchange, key) { flow, connection in
+      if flow.hasCurrentPlan(exchange) {
+        flow.send(exchange, on: connection)
+      } else {
+        connection.release()
+        flow.allowed(exchange)
+      }
+    }
+  }
+
+  private func dial(
+    _ exchange: Exchange, _ key: UpstreamKey, _ next: @escaping (RequestFlow, UpstreamConnection) -> Void
+  ) {
     let dial = UpstreamDial(key: key, loop: loop) { [weak self] result in
       guard let self, self.exchange === exchange, !exchange.isRecorded else { return }
       self.dial = nil
       switch result {
-      case .success(let connection):
-        if hasCurrentPlan(exchange) {
-          send(exchange, on: connection)
-        } else {
-          connection.release()
-          allowed(exchange)
-        }
+      case .success(let connection): next(self, connection)
       case .failure(let failure): refuse(exchange, Refusal(failure.reason, failure.explanation))
       }
-      drive()
+      client?.proceed()
     }
     self.dial = dial
     dial.start()
@@ -45,16 +57,16 @@ extension ClientConnection {
 
   private func send(_ exchange: Exchange, on connection: UpstreamConnection) {
     guard let head = exchange.head, let target = exchange.target, let authority = exchange.authority,
-      let scheme = exchange.scheme, let context
+      let scheme = exchange.scheme, let client
     else { return connection.release() }
     upstream = connection
-    connection.begin(for: self, isHeadRequest: exchange.isHeadRequest)
-    var buffer = context.channel.allocator.buffer(capacity: head.fields.bytes.readableBytes + 256)
+    let framing = exchange.newBody.map { .length(Int64($0.readableBytes)) } ?? head.framing
+    connection.begin(for: self, isHeadRequest: exchange.isHeadRequest, isChunked: framing == .chunked)
+    var buffer = ByteBufferAllocator().buffer(capacity: head.fields.bytes.readableBytes + 256)
     UpstreamHead.write(
-      head, target: target, host: tunnel?.hostText ?? authority.hostText(for: scheme), injection: exchange.injection,
-      isUpgrade: exchange.isUpgrade, into: &buffer)
+      head, target: target, host: tunnel?.hostText ?? authority.hostText(for: scheme), framing: framing,
+      injection: exchange.injection, isUpgrade: exchange.isUpgrade, into: &buffer)
     if !exchange.injection.isEmpty { exchange.scrubber = ResponseScrubber(exchange.injection.needles) }
-    exchange.isChunkedUpstream = head.framing == .chunked
     spareFields = head.fields.fields
     exchange.head = nil
     exchange.target = nil
@@ -63,57 +75,22 @@ extension ClientConnection {
     // once more then; anything else is the client's to repeat.
     let isSafe = exchange.method == "GET" || exchange.method == "HEAD" || exchange.method == "OPTIONS"
     exchange.retry = connection.isReused && isSafe && !exchange.hasBody ? buffer : nil
-    connection.write(buffer)
-    feedBody()
-    connection.flush()
-  }
-
-  /// Sends on what has arrived of the request body.
-  func feedBody() {
-    guard let exchange, exchange.wentUpstream, let upstream, !exchange.body.isDone, var bytes = inbound else { return }
-    touch()
-    var chunked: ByteBuffer?
-    do {
-      loop: while true {
-        switch try exchange.body.next(&bytes) {
-        case .contents(let contents):
-          exchange.bytesSent += Int64(contents.readableBytes)
-          if exchange.isChunkedUpstream {
-            if chunked == nil { chunked = ByteBufferAllocator().buffer(capacity: bytes.readableBytes + contents.readableBytes + 32) }
-            if var buffer = chunked {
-              chunked = nil
-              ChunkWriter.write(contents, into: &buffer)
-              chunked = buffer
-            }
-          } else {
-            upstream.write(contents)
-          }
-        case .needsMore: break loop
-        case .end:
-          if exchange.isChunkedUpstream {
-            var buffer = chunked ?? ByteBufferAllocator().buffer(capacity: 8)
-            ChunkWriter.writeEnd(into: &buffer)
-            chunked = buffer
-          }
-          break loop
-        }
-      }
-    } catch {
-      inbound = nil
-      // Half of the body is sent: the upstream connection cannot be used on, nor can this one.
-      return refuse(exchange, Refusal(error))
+    connection.sendHead(buffer)
+    if let body = exchange.newBody {
+      exchange.heldBody = nil
+      exchange.newBody = nil
+      exchange.bytesSent += Int64(body.readableBytes)
+      connection.sendContents(body)
+      connection.sendEnd(trailers: nil)
+    } else if !exchange.isRequestWhole {
+      client.proceed()
     }
-    inbound = bytes.readableBytes == 0 ? nil : bytes
-    if let chunked { upstream.write(chunked) }
-    upstream.flush()
+    connection.flush()
   }
 
   // MARK: What the upstream connection reports
 
-  func upstreamCanTakeMore() {
-    if phase == .relay { relayToUpstream() }
-    updateRead()
-  }
+  func upstreamCanTakeMore() { client?.readOn() }
 
   func idleUpstreamClosed(_ connection: UpstreamConnection) {
     if upstream === connection { upstream = nil }
@@ -128,28 +105,17 @@ extension ClientConnection {
     }
     guard !exchange.responseStarted else { return breakOff(exchange, failure.reason.rawValue) }
     refuse(exchange, Refusal(failure.reason, failure.explanation))
-    drive()
+    client?.proceed()
   }
 
   /// The same bytes on a new connection.
   private func sendAgain(_ exchange: Exchange, _ head: ByteBuffer) {
     guard let authority = exchange.authority, let scheme = exchange.scheme else { return }
-    let key = UpstreamKey(agent: agent.id, authority: authority, scheme: scheme)
-    let dial = UpstreamDial(key: key, loop: loop) { [weak self] result in
-      guard let self, self.exchange === exchange, !exchange.isRecorded else { return }
-      self.dial = nil
-      switch result {
-      case .success(let connection):
-        upstream = connection
-        connection.begin(for: self, isHeadRequest: exchange.isHeadRequest)
-        connection.write(head)
-        connection.flush()
-      case .failure(let failure):
-        refuse(exchange, Refusal(failure.reason, failure.explanation))
-        drive()
-      }
+    dial(exchange, UpstreamKey(agent: agent.id, authority: authority, scheme: scheme)) { flow, connection in
+      flow.upstream = connection
+      connection.begin(for: flow, isHeadRequest: exchange.isHeadRequest, isChunked: false)
+      connection.sendHead(head)
+      connection.flush()
     }
-    self.dial = dial
-    dial.start()
   }
 }

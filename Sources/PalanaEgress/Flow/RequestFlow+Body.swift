@@ -1,0 +1,71 @@
+import NIOCore
+import PalanaPolicy
+
+/// The contents of a request, from its client to the upstream, and the bytes of a websocket in the same direction.
+extension RequestFlow {
+  /// Contents of the request, without framing. Only while ``takesContents``.
+  func requestContents(_ contents: ByteBuffer) {
+    guard let exchange else { return }
+    client?.touch()
+    if exchange.isCollecting { return hold(contents, exchange) }
+    exchange.bytesSent += Int64(contents.readableBytes)
+    if exchange.isRelay || !exchange.requestFilters.isEmpty {
+      filter(exchange) { (filters) throws(Refusal) in try filters.pass(contents) }
+    } else {
+      upstream?.sendContents(contents)
+    }
+  }
+
+  /// The request is whole.
+  func requestEnded(trailers: HeadFields?) {
+    guard let exchange, !exchange.isRequestWhole else { return }
+    exchange.isRequestWhole = true
+    if exchange.isCollecting {
+      exchange.isCollecting = false
+      if exchange.heldBody == nil { exchange.heldBody = ByteBuffer() }
+      return allowed(exchange)
+    }
+    if !exchange.requestFilters.isEmpty {
+      filter(exchange) { (filters) throws(Refusal) in try filters.finish() }
+      guard !exchange.isRecorded else { return }
+    }
+    upstream?.sendEnd(trailers: trailers)
+  }
+
+  /// All contents that came with one read were given.
+  func requestReadComplete() { upstream?.flush() }
+
+  private func filter(
+    _ exchange: Exchange, _ step: (inout [any BodyFilter]) throws(Refusal) -> ByteBuffer?
+  ) {
+    do {
+      let ready = exchange.isRelay ? try step(&exchange.relayToUpstream) : try step(&exchange.requestFilters)
+      if let ready { upstream?.sendContents(ready) }
+    } catch {
+      // A part of it is sent: the upstream connection cannot be used on.
+      refuse(exchange, error)
+    }
+  }
+
+  // MARK: Held whole
+
+  /// The body is needed whole before the request goes on in ``allowed(_:)``.
+  func collect(_ exchange: Exchange) {
+    if case .length(let count)? = exchange.head?.framing, count > Int64(limits.bodyRewriteBytes) {
+      return refuse(exchange, Self.tooLarge)
+    }
+    exchange.isCollecting = true
+    if exchange.head?.expectsContinue == true { client?.sendContinue() }
+    client?.proceed()
+    client?.readOn()
+  }
+
+  private func hold(_ contents: ByteBuffer, _ exchange: Exchange) {
+    let count = (exchange.heldBody?.readableBytes ?? 0) + contents.readableBytes
+    guard count <= limits.bodyRewriteBytes else { return refuse(exchange, Self.tooLarge) }
+    if exchange.heldBody?.writeImmutableBuffer(contents) == nil { exchange.heldBody = contents }
+  }
+
+  private static let tooLarge = Refusal(
+    .placeholderLeft, "the body is larger than what the gateway can hold to put credentials in")
+}

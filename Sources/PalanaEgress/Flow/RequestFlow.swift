@@ -1,0 +1,62 @@
+import NIOCore
+import PalanaAudit
+import PalanaCore
+import PalanaPolicy
+
+/// The way of one request, whatever protocol it came by: checked, decided, given its credentials, sent, answered, written down.
+///
+/// An HTTP/1.1 connection uses one flow for all of its requests, one after the other; an HTTP/2 stream has its own. Everything
+/// runs on the event loop of the connection. The extensions are one file for each part of the way.
+///
+/// Where further parts take hold, all of them properties of the ``Exchange``:
+/// - ``Exchange/holdsBody`` and ``Exchange/bodyRewriter``: a body that is held whole and rewritten before it is sent.
+/// - ``Exchange/requestFilters``: look at request contents as they pass, and may refuse.
+/// - ``Exchange/scrubber``, ``Exchange/responseFilters``, ``Exchange/isResponseResized``: change response contents.
+/// - ``Exchange/relayToUpstream``, ``Exchange/relayToClient``: change the bytes of a websocket.
+/// - trailers pass through ``requestEnded(trailers:)`` and ``upstreamEnded(_:trailers:)`` as fields.
+final class RequestFlow {
+  let loop: LoopContext
+  let source: AuditEvent.Source
+  var agent: EgressAgent
+  /// Nil once the other side is gone.
+  var client: (any ClientSide)?
+  var tunnel: Tunnel?
+  var exchange: Exchange?
+  var upstream: UpstreamConnection?
+  var dial: UpstreamDial?
+  /// Storage of the last request's fields, to be used again.
+  var spareFields: [HeadField] = []
+
+  init(agent: EgressAgent, source: AuditEvent.Source, loop: LoopContext) {
+    self.agent = agent
+    self.source = source
+    self.loop = loop
+  }
+
+  var limits: EgressLimits { loop.shared.limits }
+
+  func makeExchange(_ action: String = "request") -> Exchange {
+    let exchange = Exchange(id: loop.ids.next(), time: loop.shared.clock.now(), started: .now(), agent: agent)
+    exchange.action = action
+    return exchange
+  }
+
+  /// Whether contents of the request have somewhere to go.
+  var takesContents: Bool {
+    guard let exchange, !exchange.isRecorded, !exchange.isRequestWhole else { return false }
+    return exchange.isCollecting || exchange.wentUpstream && upstream != nil
+  }
+
+  /// Whether more contents may be read from the client.
+  var wantsContents: Bool {
+    guard let exchange else { return false }
+    return exchange.isCollecting || upstream?.isWritable ?? false
+  }
+
+  /// The same agent in a new state. A request under way is judged again.
+  func adopt(_ next: EgressAgent) {
+    let changed = next !== agent
+    agent = next
+    if changed { judgeAgain() }
+  }
+}
