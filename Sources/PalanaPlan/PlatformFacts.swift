@@ -8,6 +8,8 @@ package struct PlatformFacts: Codable, Hashable, Sendable {
   package var prefix: Int
   /// TCP port of the egress gateway's explicit proxy.
   package var proxyPort: Int
+  /// Address of the agents' name server; nil: there is none, and the gateway alone resolves names.
+  package var resolver: IPAddress?
   /// Base URL and port of the LLM gateway; nil while no LLM listener is configured.
   package var llm: LLM?
   /// The system's roots and the installation's CA in one PEM file, path inside the sandbox.
@@ -25,12 +27,13 @@ package struct PlatformFacts: Codable, Hashable, Sendable {
   }
 
   package init(
-    gateway: IPAddress, prefix: Int, proxyPort: Int, llm: LLM? = nil,
+    gateway: IPAddress, prefix: Int, proxyPort: Int, resolver: IPAddress? = nil, llm: LLM? = nil,
     caBundle: String = "/etc/ssl/certs/ca-certificates.crt", caCertificate: String = "/etc/ssl/certs/palana-ca.pem"
   ) {
     self.gateway = gateway
     self.prefix = prefix
     self.proxyPort = proxyPort
+    self.resolver = resolver
     self.llm = llm
     self.caBundle = caBundle
     self.caCertificate = caCertificate

@@ -30,6 +30,9 @@ struct FirewallRendererTests {
       return FirewallState(
         configuration: standard, live: try live(standard, ["10.77.0.9", "10.77.0.5", "10.77.1.200"]),
         counts: [.spoofed: FirewallState.Count(packets: 7, bytes: 420)])
+    case "transparent":
+      let redirecting = try NetworkConfiguration(transparentPort: 3129)
+      return FirewallState(configuration: redirecting, live: try live(redirecting, ["10.77.0.5"]))
     default:
       let other = try NetworkConfiguration(
         prefix: "t3st", subnet: CIDR("192.168.50.0/24"), gatewayPorts: [4000, 3128, 3128], daemonUserID: 993)
@@ -44,7 +47,7 @@ struct FirewallRendererTests {
     }
   }
 
-  @Test(arguments: ["empty", "agents", "peers"])
+  @Test(arguments: ["empty", "agents", "peers", "transparent"])
   func theScriptIsTheRecordedOne(_ name: String) throws {
     let script = FirewallRenderer.render(state: try Self.state(name))
     let file = Self.folder.appending(path: "\(name).nft")
@@ -54,6 +57,24 @@ struct FirewallRendererTests {
       return
     }
     #expect(script == (try String(contentsOf: file, encoding: .utf8)))
+  }
+
+  /// Switched off it is not there at all.
+  @Test func transparentModeOnlyAddsToTheScript() throws {
+    let plain = FirewallRenderer.render(state: try Self.state("empty"))
+    #expect(!plain.contains("dnat") && !plain.contains("udp"))
+    let lines = Set(FirewallRenderer.render(state: try Self.state("transparent")).split(separator: "\n"))
+    let ports = ["{ 3128 }": "{ 53, 3128 }"]
+    for line in plain.split(separator: "\n") {
+      let changed = ports.reduce(String(line)) { $0.replacingOccurrences(of: $1.key, with: $1.value) }
+      #expect(lines.contains(Substring(changed)), "\(line)")
+    }
+  }
+
+  @Test(arguments: [0, 53, 3128, 65536])
+  func theTransparentListenerHasAPortOfItsOwn(_ port: Int) {
+    let error = #expect(throws: PalanaError.self) { try NetworkConfiguration(transparentPort: port) }
+    #expect(error?.code == .invalid)
   }
 
   @Test func theOrderOfTheStateDoesNotMatter() throws {

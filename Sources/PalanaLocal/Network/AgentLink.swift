@@ -7,8 +7,10 @@ import PalanaPlan
 ///
 /// Inside, the agent has its address as a single one (`/32`) on `eth0`, a route to the gateway on that link, one route by the
 /// gateway for each agent that it has a peering rule with, and nothing else: no default route and no route to its neighbours,
-/// so that everything else is "network unreachable" at once instead of a time-out. The gateway's hardware address is written
-/// down, and so is the agent's on the host, hence ARP is not needed by either.
+/// so that everything else is "network unreachable" at once instead of a time-out. In transparent mode everything else leads to
+/// the gateway's address, whose firewall redirects or rejects it; its neighbours, loopback on the link, and multicast are
+/// "permission denied" at once. The gateway's hardware address is written down, and so is the agent's on the host, hence ARP is
+/// not needed by either.
 struct AgentLink: Sendable {
   /// Name of the agent's end inside its namespace.
   static let inside = "eth0"
@@ -161,7 +163,28 @@ struct AgentLink: Sendable {
         RouteMessage.addRoute(to: configuration.gatewayValue, from: wish.address, gateway: nil, link: end)
       ),
     ])
+    try setDefaultRoute(wish, end: end, &inner)
     try setPeers(wish.peers, from: wish.address, end: end, &inner)
+  }
+
+  /// The way to the gateway for whatever ignores the proxy variables; taken back where an earlier daemon had it switched on.
+  private func setDefaultRoute(_ wish: Wish, end: UInt32, _ inner: inout NetlinkSocket) throws(NetlinkError) {
+    let gateway = configuration.gatewayValue
+    let prohibited = [(configuration.subnetValue, configuration.subnet.prefix), (0x7f00_0000, 8), (0xe000_0000, 3)]
+    if configuration.transparentPort != nil {
+      let prohibitions = prohibited.map { ("prohibit a range", RouteMessage.addProhibition(of: $0.0, prefix: $0.1)) }
+      try inner.run(
+        prohibitions + [
+          (
+            "give \(wish.agent) its default route",
+            RouteMessage.addDefaultRoute(from: wish.address, gateway: gateway, link: end)
+          )
+        ])
+    } else {
+      let routes = [RouteMessage.deleteDefaultRoute(gateway: gateway, link: end)]
+        + prohibited.map { RouteMessage.deleteProhibition(of: $0.0, prefix: $0.1) }
+      try inner.run(routes.map { ("take a route back", $0) }, ignoring: [ESRCH])
+    }
   }
 
   private func setPeers(

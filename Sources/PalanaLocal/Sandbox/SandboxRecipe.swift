@@ -24,11 +24,7 @@ struct SandboxRecipe: Sendable {
     var files: [(name: String, destination: String, text: [UInt8])] = [
       ("hosts", "/etc/hosts", Array("127.0.0.1 localhost\n::1 localhost\n\(plan.network.address) \(plan.name)\n".utf8)),
       ("hostname", "/etc/hostname", Array("\(plan.name)\n".utf8)),
-      // Names are resolved by the gateway. Without a server a lookup fails at once instead of after seconds.
-      (
-        "resolv.conf", "/etc/resolv.conf",
-        Array("# names are resolved by the gateway\noptions timeout:1 attempts:1\n".utf8)
-      ),
+      ("resolv.conf", "/etc/resolv.conf", Array(Self.resolverSettings(request.platform.resolver).utf8)),
     ]
     if let passwd = who?.passwd { files.append(("passwd", "/etc/passwd", passwd)) }
     let facts = OCIFacts(
@@ -53,6 +49,12 @@ struct SandboxRecipe: Sendable {
         "secrets/" + name, contents.reveal(), mode: 0o400, owner: plan.idBase + user.uid, group: plan.idBase + user.gid)
     }
     return job
+  }
+
+  /// The agent's `resolv.conf`. Without a server a lookup fails at once instead of after seconds.
+  private static func resolverSettings(_ server: IPAddress?) -> String {
+    guard let server else { return "# names are resolved by the gateway\noptions timeout:1 attempts:1\n" }
+    return "nameserver \(server)\noptions timeout:2 attempts:2\n"
   }
 
   private func setCommon(_ job: inout ShimJob, bundle: String, run: Int) {

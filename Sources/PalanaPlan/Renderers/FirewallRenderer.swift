@@ -16,6 +16,9 @@ import PalanaCore
 ///    learns at once that there is nothing), the rest dropped.
 /// 4. `inet forward`: only `peers`, both live; replies only by a connection that was opened the allowed way.
 ///
+/// In transparent mode, TCP to anything beyond the subnet is redirected to the gateway between 2 and 3, and other protocols are
+/// rejected.
+///
 /// An accept here ends only Palana's own chain: a stricter firewall of the machine still applies after it.
 package enum FirewallRenderer {
   /// The script. Every line ends with a line break.
@@ -51,7 +54,8 @@ package enum FirewallRenderer {
 
   private static func inet(_ state: FirewallState) -> String {
     let network = state.configuration
-    let ports = "{ " + network.gatewayPorts.map(String.init).joined(separator: ", ") + " }"
+    let open = network.gatewayPorts + (network.transparentPort == nil ? [] : [NetworkConfiguration.resolverPort])
+    let ports = "{ " + open.sorted().map(String.init).joined(separator: ", ") + " }"
     let live = state.live.map(\.address).sorted().map { "\(IPAddress.v4($0))" }
     let peers = state.peers.sorted { ($0.from, $0.to, $0.port) < ($1.from, $1.to, $1.port) }
       .map { "\(IPAddress.v4($0.from)) . \(IPAddress.v4($0.to)) . \($0.port)" }
@@ -74,15 +78,16 @@ package enum FirewallRenderer {
         chain from_agent {
           meta nfproto != ipv4 counter name "not_live" drop
           ip saddr != @live counter name "not_live" drop
-          ip daddr \(network.gateway) tcp dport \(ports) notrack
+          ip daddr \(network.gateway) tcp dport \(ports) notrack\(unredirected(network))
         }
+      \(redirection(network))\
         chain input {
           type filter hook input priority 0; policy accept;
           iifname "\(network.bridge)" goto to_host
         }
         chain to_host {
           ip saddr != @live counter name "not_live" drop
-          ip daddr \(network.gateway) tcp dport \(ports) accept
+          ip daddr \(network.gateway) tcp dport \(ports) accept\(redirectedInput(network))
           ip daddr \(network.gateway) ip saddr . tcp sport @host_flows ct state established ct direction reply accept
           meta l4proto tcp counter name "refused_host" reject with tcp reset
           counter name "refused_host" drop
@@ -103,7 +108,7 @@ package enum FirewallRenderer {
         }
         chain output_raw {
           type filter hook output priority -300; policy accept;
-          oifname "\(network.bridge)" ip saddr \(network.gateway) tcp sport \(ports) notrack
+          oifname "\(network.bridge)" ip saddr \(network.gateway) tcp sport \(ports) notrack\(untrackedOutput(network))
         }
         chain output {
           type filter hook output priority 0; policy accept;
@@ -111,7 +116,8 @@ package enum FirewallRenderer {
         }
         chain to_agent {
           ip daddr != @live counter name "refused_output" drop
-          ip saddr \(network.gateway) tcp sport \(ports) tcp flags & (syn | ack) != syn accept
+          ip saddr \(network.gateway) tcp sport \(ports) tcp flags & (syn | ack) != syn accept\
+      \(redirectedOutput(network))
           tcp flags & rst == rst accept
           ip saddr \(network.gateway) ip daddr . tcp dport @host_flows ct state new \
       meta skuid \(network.daemonUserID) accept

@@ -5,6 +5,8 @@ package import PalanaCore
 package struct NetworkConfiguration: Hashable, Sendable {
   /// Ports of one Linux bridge (`BR_MAX_PORTS` without the reserved number 0).
   package static let bridgePorts = 1023
+  /// UDP and TCP port of the resolver for agents, at the gateway's address.
+  package static let resolverPort = 53
 
   /// 1 to 6 lower-case letters and digits, starting with a letter.
   package let prefix: String
@@ -18,6 +20,9 @@ package struct NetworkConfiguration: Hashable, Sendable {
   package let maximumAgents: Int
   /// Only processes of this user may open connections from the machine to agents.
   package let daemonUserID: UInt32
+  /// TCP port of the gateway's address to which everything is redirected that agents open beyond the subnet; nil: nothing is
+  /// redirected, and there is no resolver either.
+  package let transparentPort: Int?
   /// First address of ``subnet`` in host byte order; the network's own, which nobody uses.
   private let base: UInt32
 
@@ -28,10 +33,11 @@ package struct NetworkConfiguration: Hashable, Sendable {
   ///   - mtu: 576 to 65535.
   ///   - maximumAgents: 1 to ``bridgePorts``.
   ///   - daemonUserID: the user that the daemon runs as.
+  ///   - transparentPort: none of `gatewayPorts`, nor the resolver's.
   /// - Throws: ``PalanaError`` with code `invalid`, naming the key.
   package init(
     prefix: String = "palana", subnet: CIDR? = nil, gatewayPorts: [Int] = [3128], mtu: Int = 1500,
-    maximumAgents: Int = Self.bridgePorts, daemonUserID: UInt32 = 0
+    maximumAgents: Int = Self.bridgePorts, daemonUserID: UInt32 = 0, transparentPort: Int? = nil
   ) throws(PalanaError) {
     func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
     func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
@@ -54,12 +60,19 @@ package struct NetworkConfiguration: Hashable, Sendable {
     guard (1...Self.bridgePorts).contains(maximumAgents) else {
       throw PalanaError(.invalid, "network.maximumAgents: \(maximumAgents) is not 1 to \(Self.bridgePorts)")
     }
+    if let transparentPort {
+      guard (1...65535).contains(transparentPort), !(gatewayPorts + [Self.resolverPort]).contains(transparentPort) else {
+        throw PalanaError(
+          .invalid, "network.transparentPort: \(transparentPort) is not a port of its own from 1 to 65535")
+      }
+    }
     self.prefix = prefix
     self.subnet = range
     self.gatewayPorts = Set(gatewayPorts).sorted()
     self.mtu = mtu
     self.maximumAgents = maximumAgents
     self.daemonUserID = daemonUserID
+    self.transparentPort = transparentPort
     self.base = base
   }
 }

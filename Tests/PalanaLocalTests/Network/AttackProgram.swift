@@ -199,7 +199,7 @@ enum AttackProgram {
     sockets["ipv6 to the host"] = reach(setup["host6"], Q, setup["pathA"], socket.AF_INET6)
     sockets["ipv6 to own loopback"] = reach("::1", Q, setup["pathA"], socket.AF_INET6)
     # As root the agent may give itself routes.
-    subprocess.run(["nsenter", "--net=" + setup["pathA"], "ip", "route", "add", "default", "via", GW, "dev", "eth0"], check=True)
+    subprocess.run(["nsenter", "--net=" + setup["pathA"], "ip", "route", "replace", "default", "via", GW, "dev", "eth0"], check=True)
     for name, address, port in (
         ("routed: tcp to another agent", B, V), ("routed: tcp to the host", HOST, Q), ("routed: tcp to the host, gateway's port", HOST, setup["port"]),
         ("routed: tcp beyond the host", "198.51.100.7", 443)):

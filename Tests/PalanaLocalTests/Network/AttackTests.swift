@@ -16,7 +16,7 @@ struct AttackTests {
   }
 
   /// Lets agent 5 attack while agent 6 and the host look.
-  private func attack(_ fixture: NetworkFixture) async throws -> Outcome {
+  func attack(_ fixture: NetworkFixture) async throws -> Outcome {
     let a = try await fixture.prepare(5)
     let b = try await fixture.prepare(6)
     let host = try await fixture.command(
@@ -43,7 +43,7 @@ struct AttackTests {
 
   /// What the host may see on its bridge: packets of the agent's true addresses to the gateway's hardware address pass the bridge
   /// and are judged above it.
-  private static let seenOnTheBridge: Set<String> = [
+  static let seenOnTheBridge: Set<String> = [
     "udp to the gateway", "udp to another address of the host", "udp to the host's loopback", "dns to the gateway",
     "udp beyond the host", "another agent by the gateway", "fragments", "fragments, the second", "source route",
     "icmp redirect", "protocol 2", "protocol 41", "protocol 47", "protocol 50", "protocol 132",

@@ -25,13 +25,15 @@ struct NetworkFixture: Sendable {
   /// Runs `body` with a started network and removes everything afterwards, also after a failure.
   /// - Parameter isSecond: it runs inside another one's `body`, and does not wait for its turn.
   static func with<Value>(
-    gatewayPorts: [Int] = [3128], maximumAgents: Int = 250, isSecond: Bool = false,
+    gatewayPorts: [Int] = [3128], maximumAgents: Int = 250, transparentPort: Int? = nil, isSecond: Bool = false,
     _ body: (NetworkFixture) async throws -> Value
   ) async throws -> Value {
     if !isSecond { await permits.take() }
     let result: Result<Value, any Error>
     do {
-      result = .success(try await alone(gatewayPorts: gatewayPorts, maximumAgents: maximumAgents, body))
+      result = .success(
+        try await alone(
+          gatewayPorts: gatewayPorts, maximumAgents: maximumAgents, transparentPort: transparentPort, body))
     } catch {
       result = .failure(error)
     }
@@ -40,9 +42,10 @@ struct NetworkFixture: Sendable {
   }
 
   private static func alone<Value>(
-    gatewayPorts: [Int], maximumAgents: Int, _ body: (NetworkFixture) async throws -> Value
+    gatewayPorts: [Int], maximumAgents: Int, transparentPort: Int?, _ body: (NetworkFixture) async throws -> Value
   ) async throws -> Value {
-    let fixture = try await open(gatewayPorts: gatewayPorts, maximumAgents: maximumAgents)
+    let fixture = try await open(
+      gatewayPorts: gatewayPorts, maximumAgents: maximumAgents, transparentPort: transparentPort)
     let result: Result<Value, any Error>
     do { result = .success(try await body(fixture)) } catch { result = .failure(error) }
     try await fixture.network.removeEverything()
@@ -50,7 +53,9 @@ struct NetworkFixture: Sendable {
     return try result.get()
   }
 
-  private static func open(gatewayPorts: [Int], maximumAgents: Int) async throws -> NetworkFixture {
+  private static func open(
+    gatewayPorts: [Int], maximumAgents: Int, transparentPort: Int?
+  ) async throws -> NetworkFixture {
     let prefix = "nt" + RandomToken.hex(bytes: 2)
     let folder = "/tmp/net-\(prefix)/run/netns"
     for _ in 0..<64 {
@@ -59,7 +64,8 @@ struct NetworkFixture: Sendable {
         return value
       }
       let configuration = try NetworkConfiguration(
-        prefix: prefix, subnet: CIDR("10.213.\(number).0/24"), gatewayPorts: gatewayPorts, maximumAgents: maximumAgents)
+        prefix: prefix, subnet: CIDR("10.213.\(number).0/24"), gatewayPorts: gatewayPorts, maximumAgents: maximumAgents,
+        transparentPort: transparentPort)
       let network = try AgentNetwork(configuration: configuration, folder: folder, logger: Logger(label: "test"))
       let failure = await start(network)
       guard let failure else { return NetworkFixture(configuration: configuration, folder: folder, network: network) }
@@ -79,8 +85,9 @@ struct NetworkFixture: Sendable {
   }
 
   /// A second daemon for the same installation, as after a restart.
-  func restarted() throws -> AgentNetwork {
-    try AgentNetwork(configuration: configuration, folder: folder, logger: Logger(label: "test"))
+  /// - Parameter changed: how its configuration differs.
+  func restarted(as changed: NetworkConfiguration? = nil) throws -> AgentNetwork {
+    try AgentNetwork(configuration: changed ?? configuration, folder: folder, logger: Logger(label: "test"))
   }
 
   func agent(_ number: Int) throws -> AgentID {

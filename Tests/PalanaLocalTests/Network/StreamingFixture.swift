@@ -27,8 +27,12 @@ extension NetworkFixture {
 
   /// Streams bytes to `count` connections of an agent without end, runs `body` when all of them flow, and returns what the agent
   /// saw, and what `body` returned. The agent gives up 20 seconds after the last byte.
+  /// - Parameters:
+  ///   - port: where the server listens.
+  ///   - destination: what the agent connects to; nil: the server.
   func stream<Value: Sendable>(
-    to handle: NetworkHandle, connections count: Int, _ body: @Sendable (Streams) async throws -> Value
+    to handle: NetworkHandle, connections count: Int, port: Int = 3128, towards destination: (address: String, port: Int)? = nil,
+    _ body: @Sendable (Streams) async throws -> Value
   ) async throws -> (Ending, Value) {
     let streams = Streams()
     let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -37,7 +41,7 @@ extension NetworkFixture {
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Stream(streams)) }
       }
-      .bind(host: "\(configuration.gateway)", port: 3128).get()
+      .bind(host: "\(configuration.gateway)", port: port).get()
     let script = """
       import errno, json, selectors, socket, sys, time
       sel = selectors.DefaultSelector()
@@ -59,10 +63,10 @@ extension NetworkFixture {
               reasons.append(reason); sel.unregister(key.fileobj)
       print(json.dumps({"lastByte": last, "firstEnd": first, "lastEnd": end, "reasons": reasons, "bytes": total}))
       """
-    let address = "\(configuration.gateway)"
+    let address = destination?.address ?? "\(configuration.gateway)"
     let result: Result<(Ending, Value), any Error>
     do {
-      async let text = python(script, [address, "3128", "\(count)"], in: handle.namespacePath)
+      async let text = python(script, [address, "\(destination?.port ?? port)", "\(count)"], in: handle.namespacePath)
       await streams.wait(for: count)
       let value = try await body(streams)
       result = .success((try await JSONDecoder().decode(Ending.self, from: Data(text.utf8)), value))

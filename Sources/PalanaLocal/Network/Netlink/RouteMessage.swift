@@ -50,6 +50,44 @@ enum RouteMessage {
     return message
   }
 
+  /// A route to everything that no other route names, by way of `gateway`.
+  static func addDefaultRoute(from source: UInt32, gateway: UInt32, link: UInt32) -> NetlinkMessage {
+    var message = NetlinkMessage(
+      CLNET_RTM_NEWROUTE, flags: CLNET_F_CREATE | CLNET_F_REPLACE,
+      fixed: routeHeader(scope: CLNET_RT_SCOPE_UNIVERSE, prefix: 0))
+    message.add(CLNET_RTA_PREFSRC, network: source)
+    message.add(CLNET_RTA_GATEWAY, network: gateway)
+    message.add(CLNET_RTA_OIF, native: link)
+    return message
+  }
+
+  /// Takes the route of ``addDefaultRoute(from:gateway:link:)`` back.
+  static func deleteDefaultRoute(gateway: UInt32, link: UInt32) -> NetlinkMessage {
+    var message = NetlinkMessage(
+      CLNET_RTM_DELROUTE, fixed: routeHeader(scope: CLNET_RT_SCOPE_UNIVERSE, prefix: 0))
+    message.add(CLNET_RTA_GATEWAY, network: gateway)
+    message.add(CLNET_RTA_OIF, native: link)
+    return message
+  }
+
+  /// A range to which sending fails at once, with "permission denied".
+  static func addProhibition(of range: UInt32, prefix: Int) -> NetlinkMessage {
+    prohibition(CLNET_RTM_NEWROUTE, flags: CLNET_F_CREATE | CLNET_F_REPLACE, range, prefix)
+  }
+
+  /// Takes a prohibition back.
+  static func deleteProhibition(of range: UInt32, prefix: Int) -> NetlinkMessage {
+    prohibition(CLNET_RTM_DELROUTE, flags: 0, range, prefix)
+  }
+
+  private static func prohibition(_ type: Int, flags: Int, _ range: UInt32, _ prefix: Int) -> NetlinkMessage {
+    var message = NetlinkMessage(
+      type, flags: flags,
+      fixed: routeHeader(scope: CLNET_RT_SCOPE_UNIVERSE, prefix: prefix, kind: CLNET_RTN_PROHIBIT))
+    message.add(CLNET_RTA_DST, network: range)
+    return message
+  }
+
   /// Takes a route to one address back.
   static func deleteRoute(to address: UInt32, link: UInt32) -> NetlinkMessage {
     var message = NetlinkMessage(CLNET_RTM_DELROUTE, fixed: routeHeader(scope: CLNET_RT_SCOPE_UNIVERSE))
@@ -65,9 +103,9 @@ enum RouteMessage {
     return attributes.network(CLNET_RTA_DST, as: UInt32.self)
   }
 
-  private static func routeHeader(scope: Int) -> [UInt8] {
+  private static func routeHeader(scope: Int, prefix: Int = 32, kind: Int = CLNET_RTN_UNICAST) -> [UInt8] {
     [
-      family, 32, 0, 0, UInt8(CLNET_RT_TABLE_MAIN), UInt8(CLNET_RTPROT_STATIC), UInt8(scope), UInt8(CLNET_RTN_UNICAST),
+      family, UInt8(prefix), 0, 0, UInt8(CLNET_RT_TABLE_MAIN), UInt8(CLNET_RTPROT_STATIC), UInt8(scope), UInt8(kind),
       0, 0, 0, 0,
     ]
   }
