@@ -181,7 +181,8 @@ struct AgentLink: Sendable {
           )
         ])
     } else {
-      let routes = [RouteMessage.deleteDefaultRoute(gateway: gateway, link: end)]
+      let routes =
+        [RouteMessage.deleteDefaultRoute(gateway: gateway, link: end)]
         + prohibited.map { RouteMessage.deleteProhibition(of: $0.0, prefix: $0.1) }
       try inner.run(routes.map { ("take a route back", $0) }, ignoring: [ESRCH])
     }

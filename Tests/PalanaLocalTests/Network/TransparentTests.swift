@@ -66,10 +66,14 @@ struct TransparentTests {
         #expect(try await udp(fixture, from: handle, to: "\(gateway)", port: 54) == "timeout")
         let ping = try await fixture.python(
           """
-          import subprocess
-          print(subprocess.run(["ping", "-c1", "-W1", "198.18.0.5"], capture_output=True).returncode != 0)
+          import socket
+          s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+          s.settimeout(0.4)
+          s.sendto(bytes([8, 0, 0xf7, 0xfe, 0, 1, 0, 0]), ("198.18.0.5", 0))
+          try: print(s.recv(200)[20])
+          except OSError as e: print("nothing")
           """, [], in: handle.namespacePath)
-        #expect(ping == "True")
+        #expect(ping == "nothing")
       }
     }
   }
@@ -160,14 +164,15 @@ struct TransparentTests {
       let neighbour = try await fixture.prepare(6)
       try await fixture.withListener(port: Self.port) {
         let script = """
-          import errno, select, socket, sys
+          import errno, resource, select, socket
+          resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
           sockets = []
           for index in range(1500):
               s = socket.socket(); s.setblocking(False); sockets.append(s)
               s.connect_ex(("198.18.%d.%d" % (index // 250, index % 250 + 1), 443))
           refused = 0
           for s in sockets:
-              select.select([], [s], [], 5)
+              wait = select.poll(); wait.register(s, select.POLLOUT); wait.poll(5000)
               refused += s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
           print(refused)
           """
