@@ -148,7 +148,7 @@ extension EgressGateway {
   var heldCertificates: Int { shared.leaves.count }
 
   /// Connections that count against the limits of agents, for tests that nothing leaks.
-  var countedConnections: Int { shared.connections.total }
+  var countedConnections: Int { shared.meters.connections }
 
   /// Bytes that wait in this process on their way in either direction, for tests of backpressure.
   func bufferedBytes() async -> Int {

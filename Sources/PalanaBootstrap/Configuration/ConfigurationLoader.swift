@@ -98,6 +98,21 @@ package enum ConfigurationLoader {
     "egress.limits.connectionsPerAgent": { entry, to throws(PalanaError) in
       to.egress.limits.connectionsPerAgent = try number(entry, 1...65_535)
     },
+    "egress.limits.newConnectionsPerSecond": { entry, to throws(PalanaError) in
+      to.egress.limits.newConnectionsPerSecond = try number(entry, 0...1_000_000)
+    },
+    "egress.limits.requestsInFlight": { entry, to throws(PalanaError) in
+      to.egress.limits.requestsInFlight = try number(entry, 0...1_000_000)
+    },
+    "egress.limits.bytesPerSecond": { entry, to throws(PalanaError) in
+      to.egress.limits.bytesPerSecond = try number(entry, 0...100_000_000_000)
+    },
+    "egress.limits.requestBodyBytes": { entry, to throws(PalanaError) in
+      to.egress.limits.requestBodyBytes = try number(entry, 0...1_000_000_000_000_000)
+    },
+    "egress.limits.refusalsPerSecond": { entry, to throws(PalanaError) in
+      to.egress.limits.refusalsPerSecond = try number(entry, 0...1_000_000)
+    },
     "llm.listen": { entry, to throws(PalanaError) in try later(entry, &to) },
     "llm.routes": { entry, to throws(PalanaError) in try later(entry, &to) },
     "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },

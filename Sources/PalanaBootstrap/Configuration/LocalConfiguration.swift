@@ -34,6 +34,12 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var headerBytes = 65_536
     package var bodyRewriteBytes = 1_048_576
     package var connectionsPerAgent = 1024
+    /// Zero: no limit; so for the following.
+    package var newConnectionsPerSecond = 200
+    package var requestsInFlight = 1024
+    package var bytesPerSecond = 0
+    package var requestBodyBytes = 0
+    package var refusalsPerSecond = 100
   }
 
   package struct Egress: Hashable, Sendable {

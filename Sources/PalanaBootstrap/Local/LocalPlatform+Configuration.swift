@@ -72,6 +72,11 @@ extension LocalPlatform {
     limits.headerBytes = configuration.egress.limits.headerBytes
     limits.bodyRewriteBytes = configuration.egress.limits.bodyRewriteBytes
     limits.connectionsPerAgent = configuration.egress.limits.connectionsPerAgent
+    limits.newConnectionsPerSecond = configuration.egress.limits.newConnectionsPerSecond
+    limits.requestsInFlight = configuration.egress.limits.requestsInFlight
+    limits.bytesPerSecond = configuration.egress.limits.bytesPerSecond
+    limits.requestBodyBytes = Int64(configuration.egress.limits.requestBodyBytes)
+    limits.refusalsPerSecond = configuration.egress.limits.refusalsPerSecond
     return EgressGatewayConfiguration(
       listenAddress: endpoint.address, listenPort: UInt16(endpoint.port), threads: configuration.egress.threads ?? 0,
       nameServers: configuration.egress.dnsServers.map { .init(address: $0.address, port: UInt16($0.port)) },

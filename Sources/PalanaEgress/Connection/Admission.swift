@@ -27,13 +27,17 @@ final class Admission: ChannelInboundHandler, RemovableChannelHandler {
       return context.close(promise: nil)
     }
     let limit = agent.connectionLimit ?? loop.shared.limits.connectionsPerAgent
-    guard loop.shared.connections.admit(agent.id, limit: limit) else {
+    guard
+      let meter = loop.shared.meters.admit(
+        agent.id, limit: limit, perSecond: loop.shared.limits.newConnectionsPerSecond, now: .now())
+    else {
       loop.refuse(RefusalLog.Refusal(ip: ip, port: port, reason: .limitExceeded, agent: name))
       return context.close(promise: nil)
     }
     let connection = ClientConnection(agent: agent, source: AuditEvent.Source(ip: ip, port: port), loop: loop)
     loop.register(connection)
     do {
+      try context.pipeline.syncOperations.addReadGate(loop.turns, agent.id, meter)
       try context.pipeline.syncOperations.addHandler(connection)
     } catch {
       loop.unregister(connection)

@@ -13,7 +13,7 @@ final class GatewayShared: Sendable {
   let upstreamTLS: NIOSSLContext
   let secrets: any SecretValueSource
   let bridge: AsyncBridge
-  let connections = ConnectionCounter()
+  let meters = AgentMeters()
   let clock: WallClock
   let logger: Logger
 

@@ -13,6 +13,7 @@ final class LoopContext {
   var audit: AuditRecorder
   var ids = RequestIDs()
   var pool: UpstreamPool
+  let turns: ReadTurns
   var counts = EgressStatistics()
   private var refusals = RefusalLog()
   private var connections: [AgentID: [ObjectIdentifier: ClientConnection]] = [:]
@@ -24,6 +25,7 @@ final class LoopContext {
     self.shared = shared
     audit = AuditRecorder(sink: sink, logger: shared.logger)
     pool = UpstreamPool(limits: shared.limits)
+    turns = ReadTurns(eventLoop: eventLoop, bytesPerSecond: shared.limits.bytesPerSecond)
   }
 
   func start() {
@@ -34,6 +36,7 @@ final class LoopContext {
 
   private func tick() {
     now = .now()
+    turns.tick(now)
     pool.expire(now)
     for connection in allConnections() { connection.checkDeadline(now) }
     for event in refusals.due(now, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }
@@ -54,7 +57,7 @@ final class LoopContext {
     guard connections[id]?.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
     if connections[id]?.isEmpty == true { connections[id] = nil }
     counts.openConnections -= 1
-    shared.connections.release(id)
+    shared.meters.release(id)
   }
 
   /// Notes a connection that was closed at once. Floods become one event with a count.
@@ -86,6 +89,7 @@ final class LoopContext {
     }
     let known = Set(next.agents.values.lazy.filter { !$0.isKilled }.map(\.id))
     for id in pool.agents where !known.contains(id) { pool.closeAll(id) }
+    shared.meters.keep(Set(next.agents.values.lazy.map(\.id)))
   }
 
   func cut(_ agents: Set<AgentID>, _ reason: EndReason) {

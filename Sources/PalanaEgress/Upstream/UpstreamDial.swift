@@ -78,6 +78,7 @@ final class UpstreamDial {
     current = connection
     loop.counts.upstreamConnections += 1
     let bound = NIOLoopBound((connection, tlsHandler()), eventLoop: loop.eventLoop)
+    let meter = loop.shared.meters.meter(of: key.agent)
     let address: SocketAddress
     do {
       address = try SocketAddress(
@@ -92,6 +93,7 @@ final class UpstreamDial {
         channel.eventLoop.makeCompletedFuture {
           let (connection, tls) = bound.value
           if let tls { try channel.pipeline.syncOperations.addHandler(tls.get()) }
+          try channel.pipeline.syncOperations.addReadGate(connection.loop.turns, connection.key.agent, meter)
           try channel.pipeline.syncOperations.addHandler(connection)
         }
       }

@@ -1,0 +1,130 @@
+import Collections
+import NIOCore
+import PalanaCore
+
+/// Shares one event loop among agents: while several are active, each reads a few times, then the others' turn has come.
+///
+/// Everything that the gateway does begins with a read, so whoever may not read costs nothing, and the kernel slows the sender
+/// down. Without it a thousand busy connections of one agent would stand before another's only request. Only touched on its loop.
+final class ReadTurns {
+  /// One agent on this event loop.
+  final class Share {
+    let id: AgentID
+    let meter: AgentMeter
+    fileprivate var connections = 0
+    fileprivate var used = 0
+    fileprivate var round: UInt64 = 0
+    fileprivate var waiting: Deque<Waiter> = []
+    fileprivate var heldUntil = NIODeadline.uptimeNanoseconds(0)
+    fileprivate var lastRead = NIODeadline.uptimeNanoseconds(0)
+
+    fileprivate init(id: AgentID, meter: AgentMeter) {
+      self.id = id
+      self.meter = meter
+    }
+  }
+
+  fileprivate struct Waiter { weak var gate: ReadGate? }
+
+  /// Reads of one agent before the others' turn comes. Each takes some ten to some hundred microseconds of the loop.
+  private static let most = 8
+  /// How long an agent counts as active after it has read.
+  private static let memory: TimeAmount = .seconds(2)
+  /// Until the next turn: long enough for the loop to look at every other connection.
+  private static let pause: TimeAmount = .microseconds(20)
+
+  private let eventLoop: any EventLoop
+  private let bytesPerSecond: Int
+  private var shares: [AgentID: Share] = [:]
+  private var round: UInt64 = 1
+  private var isScheduled = false
+  private var isContended = false
+  private var now = NIODeadline.now()
+
+  init(eventLoop: any EventLoop, bytesPerSecond: Int) {
+    self.eventLoop = eventLoop
+    self.bytesPerSecond = bytesPerSecond
+  }
+
+  /// Whether bytes have to be counted.
+  var countsBytes: Bool { bytesPerSecond > 0 }
+
+  // MARK: Connections
+
+  func join(_ id: AgentID, _ meter: AgentMeter) -> Share {
+    let share = shares[id] ?? Share(id: id, meter: meter)
+    shares[id] = share
+    share.connections += 1
+    return share
+  }
+
+  func leave(_ share: Share) {
+    share.connections -= 1
+    if share.connections == 0 { shares[share.id] = nil }
+  }
+
+  /// Called at every tick of the loop.
+  func tick(_ now: NIODeadline) {
+    self.now = now
+    isContended = shares.values.lazy.filter { $0.lastRead + Self.memory > now }.prefix(2).reduce(0) { sum, _ in sum + 1 } > 1
+  }
+
+  // MARK: Reading
+
+  /// Whether `gate` may read now; if not, it is called when it may.
+  func mayRead(_ share: Share, _ gate: ReadGate) -> Bool {
+    share.lastRead = now
+    if bytesPerSecond > 0, share.heldUntil > eventLoop.now {
+      share.waiting.append(Waiter(gate: gate))
+      schedule(after: share.heldUntil - eventLoop.now)
+      return false
+    }
+    guard isContended else { return true }
+    if share.round != round {
+      share.round = round
+      share.used = 0
+    }
+    share.used += 1
+    guard share.used > Self.most else { return true }
+    share.waiting.append(Waiter(gate: gate))
+    schedule(after: Self.pause)
+    return false
+  }
+
+  /// Notes what was read, where a rate of bytes is kept.
+  func didRead(_ share: Share, _ count: Int) {
+    let now = eventLoop.now
+    let wait = share.meter.read(count, perSecond: bytesPerSecond, now: now)
+    if wait > .zero { share.heldUntil = now + wait }
+  }
+
+  private func schedule(after delay: TimeAmount) {
+    guard !isScheduled else { return }
+    isScheduled = true
+    eventLoop.assumeIsolated().scheduleTask(in: min(delay, .milliseconds(100))) { [weak self] in self?.turn() }
+  }
+
+  /// The next round: everybody who waits gets as many reads as one may have.
+  private func turn() {
+    isScheduled = false
+    round &+= 1
+    var next: TimeAmount?
+    let now = eventLoop.now
+    for share in shares.values where !share.waiting.isEmpty {
+      if share.heldUntil > now {
+        next = min(next ?? .hours(1), share.heldUntil - now)
+        continue
+      }
+      var left = Self.most
+      share.round = round
+      while left > 0, let waiter = share.waiting.popFirst() {
+        guard let gate = waiter.gate else { continue }
+        left -= 1
+        gate.readNow()
+      }
+      share.used = Self.most - left
+      if !share.waiting.isEmpty { next = min(next ?? .hours(1), Self.pause) }
+    }
+    if let next { schedule(after: next) }
+  }
+}
