@@ -16,7 +16,7 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let atomics: Target.Dependency = .product(name: "Atomics", package: "swift-atomics")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
-let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
@@ -70,7 +70,7 @@ let modules: [Module] = [
   Module(
     name: "PalanaEgress",
     uses: [
-      "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "CResolve", atomics, collections, crypto, logging,
+      "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "CResolve", atomics, crypto, deque, logging,
       nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, serviceLifecycle, swiftASN1, x509,
     ], testUses: [nioEmbedded]),
   Module(

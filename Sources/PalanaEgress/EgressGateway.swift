@@ -150,6 +150,9 @@ extension EgressGateway {
   /// Connections that count against the limits of agents, for tests that nothing leaks.
   var countedConnections: Int { shared.meters.connections }
 
+  /// Requests that count against the limits of agents, for tests that nothing leaks.
+  var requestsUnderWay: Int { shared.meters.requests }
+
   /// Bytes that wait in this process on their way in either direction, for tests of backpressure.
   func bufferedBytes() async -> Int {
     var sum = 0

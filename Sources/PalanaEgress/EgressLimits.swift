@@ -11,16 +11,16 @@ package struct EgressLimits: Sendable, Hashable {
   /// Open connections of one agent.
   package var connectionsPerAgent = 1024
   /// New connections of one agent in a second, five seconds' worth at once; zero: no limit. More are closed at once.
-  package var newConnectionsPerSecond = 200
+  package var newConnectionsPerSecond = 0
   /// Requests of one agent under way, websockets and streams included; zero: no limit. More are refused.
-  package var requestsInFlight = 1024
+  package var requestsInFlight = 0
   /// Bytes of both directions that one agent moves in a second; zero: no limit. More wait.
   package var bytesPerSecond = 0
   /// Bytes of one request body; zero: no limit. More are refused.
   package var requestBodyBytes: Int64 = 0
   /// Refusals of one agent that are answered in a second, ten seconds' worth at once; zero: no limit. More wait, so that the
   /// audit trail of an agent that asks for what it may not have grows slowly.
-  package var refusalsPerSecond = 100
+  package var refusalsPerSecond = 0
   /// Certificates kept for reuse.
   package var leafCapacity = 4096
   /// Certificates being minted at one moment.

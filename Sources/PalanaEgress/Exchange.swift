@@ -66,6 +66,10 @@ final class Exchange {
   var bytesReceived: Int64 = 0
   var severity = AuditEvent.Severity.normal
   var isRecorded = false
+  /// Counts it among the requests under way.
+  var meter: AgentMeter?
+  /// A refusal whose answer has to wait.
+  var refusal: Refusal?
 
   init(id: String, time: Timestamp, started: NIODeadline, agent: EgressAgent) {
     self.id = id

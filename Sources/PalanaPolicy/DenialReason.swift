@@ -11,6 +11,8 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   case nameMismatch = "name_mismatch"
   case malformedRequest = "malformed_request"
   case headersTooLarge = "headers_too_large"
+  /// The body is larger than the agent may send.
+  case bodyTooLarge = "body_too_large"
   case requestTimeout = "request_timeout"
   case secretNotBound = "secret_not_bound"
   case placeholderLeft = "placeholder_left"
@@ -40,6 +42,7 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
     case .malformedRequest: 400
     case .proxyAuthenticationRequired: 407
     case .requestTimeout: 408
+    case .bodyTooLarge: 413
     case .limitExceeded: 429
     case .headersTooLarge: 431
     case .secretUnavailable, .policyUnavailable, .auditUnavailable: 503

@@ -22,6 +22,10 @@ extension ClientConnection: ClientSide {
     updateRead()
   }
 
+  func hold() {
+    if phase != .closed { phase = .deciding }
+  }
+
   func sendContinue() { writeStatic("HTTP/1.1 100 Continue\r\n\r\n") }
 
   func sendInterim(_ head: ResponseHead) {

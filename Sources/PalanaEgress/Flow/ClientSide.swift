@@ -13,6 +13,9 @@ protocol ClientSide: AnyObject {
   /// There is room for bytes of the request again.
   func readOn()
 
+  /// The answer comes later, and nothing more is read before it.
+  func hold()
+
   /// The agent may send the body: the gateway itself takes it.
   func sendContinue()
   /// 100 Continue, 103 Early Hints.

@@ -9,6 +9,9 @@ extension RequestFlow {
     client?.touch()
     if exchange.isCollecting { return hold(contents, exchange) }
     exchange.bytesSent += Int64(contents.readableBytes)
+    if limits.requestBodyBytes > 0, !exchange.isRelay, exchange.bytesSent > limits.requestBodyBytes {
+      return refuse(exchange, Self.bodyTooLarge)
+    }
     if exchange.isRelay || !exchange.requestFilters.isEmpty {
       filter(exchange) { (filters) throws(Refusal) in try filters.pass(contents) }
     } else {

@@ -56,6 +56,7 @@ extension RequestFlow {
   func begin(_ exchange: Exchange, _ head: RequestHead, _ target: RequestTarget) throws(Refusal) {
     guard let scheme = exchange.scheme, let authority = exchange.authority else { return }
     let injector = CredentialInjector(agent: agent, authority: authority, scheme: scheme)
+    try checkLimits(exchange, head)
     // First of all, so that no event about this request can hold the value.
     try injector.checkLeaks(head.fields, loop.shared.secrets)
     if target.form == .asterisk, exchange.method != "OPTIONS" {
@@ -71,6 +72,18 @@ extension RequestFlow {
       path: exchange.path)
     decide(exchange) { $0.allowed($1) }
   }
+
+  private func checkLimits(_ exchange: Exchange, _ head: RequestHead) throws(Refusal) {
+    guard meter.beginRequest(limit: limits.requestsInFlight) else {
+      throw Refusal(.limitExceeded, "the agent has too many requests under way")
+    }
+    exchange.meter = meter
+    if limits.requestBodyBytes > 0, case .length(let count) = head.framing, count > limits.requestBodyBytes {
+      throw Self.bodyTooLarge
+    }
+  }
+
+  static let bodyTooLarge = Refusal(.bodyTooLarge, "the body is larger than the agent may send")
 
   /// What no rule can allow.
   func checkPreflight(method: String?, _ authority: Authority) throws(Refusal) {

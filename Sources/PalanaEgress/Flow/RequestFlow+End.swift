@@ -13,6 +13,8 @@ extension RequestFlow {
   func record(_ exchange: Exchange, _ verdict: Verdict, _ reason: String?, details: [String: String] = [:]) -> Bool {
     guard !exchange.isRecorded else { return true }
     exchange.isRecorded = true
+    exchange.meter?.endRequest()
+    exchange.meter = nil
     switch verdict {
     case .deny: loop.counts.deniedRequests += 1
     case .error: loop.counts.failedRequests += 1
@@ -31,9 +33,28 @@ extension RequestFlow {
     return true
   }
 
-  /// Answers with a refusal and writes it down.
+  /// Answers with a refusal and writes it down; later, if the agent was refused too often.
   func refuse(_ exchange: Exchange, _ refusal: Refusal) {
-    guard !exchange.isRecorded, let client else { return }
+    guard !exchange.isRecorded, exchange.refusal == nil, let client else { return }
+    // Only what the agent itself brings about, and before anything else is under way.
+    let isOwn = refusal.reason.status < 500 && !exchange.wentUpstream
+    let wait = isOwn ? meter.refuse(perSecond: limits.refusalsPerSecond, now: .now()) : .zero
+    guard wait > .zero else { return answer(exchange, refusal) }
+    exchange.refusal = refusal
+    exchange.isCollecting = false
+    exchange.heldBody = nil
+    self.exchange = exchange
+    dial?.cancel()
+    dial = nil
+    client.hold()
+    loop.eventLoop.assumeIsolated().scheduleTask(in: min(wait, .seconds(60))) { [self] in
+      guard self.exchange === exchange, !exchange.isRecorded else { return }
+      answer(exchange, refusal)
+      self.client?.proceed()
+    }
+  }
+
+  private func record(_ exchange: Exchange, _ refusal: Refusal) {
     if refusal.reason == .secretLeak {
       exchange.severity = .critical
       exchange.path = nil
@@ -41,6 +62,11 @@ extension RequestFlow {
     let status = refusal.reason.status
     exchange.status = exchange.status ?? status
     record(exchange, status >= 500 ? .error : .deny, refusal.reason.rawValue, details: refusal.details)
+  }
+
+  private func answer(_ exchange: Exchange, _ refusal: Refusal) {
+    guard let client else { return }
+    record(exchange, refusal)
     if exchange.responseStarted { return client.abandon() }
     self.exchange = exchange
     dial?.cancel()
@@ -92,8 +118,10 @@ extension RequestFlow {
     self.exchange = nil
     let isRelay = exchange?.isRelay ?? false
     if let exchange, !exchange.isRecorded {
-      // A websocket that its client closes has ended well.
-      if isRelay, reason == .clientAborted {
+      if let refusal = exchange.refusal {
+        record(exchange, refusal)
+        // A websocket that its client closes has ended well.
+      } else if isRelay, reason == .clientAborted {
         record(exchange, .allow, nil)
       } else {
         record(exchange, exchange.wentUpstream || reason == .clientAborted ? .error : .deny, reason.text)

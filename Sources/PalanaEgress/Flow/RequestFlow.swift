@@ -34,6 +34,7 @@ final class RequestFlow {
   }
 
   var limits: EgressLimits { loop.shared.limits }
+  lazy var meter = loop.shared.meters.meter(of: agent.id)
 
   func makeExchange(_ action: String = "request") -> Exchange {
     let exchange = Exchange(id: loop.ids.next(), time: loop.shared.clock.now(), started: .now(), agent: agent)
