@@ -70,7 +70,7 @@ let modules: [Module] = [
   Module(
     name: "PalanaEgress",
     uses: [
-      "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "CResolve", atomics, crypto, deque, logging,
+      "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "CResolve", "CZlib", atomics, crypto, deque, logging,
       nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, serviceLifecycle, swiftASN1, x509,
     ], testUses: [nioEmbedded]),
   Module(
@@ -109,6 +109,7 @@ let settings: [SwiftSetting] = [
 var targets: [Target] = [
   .systemLibrary(
     name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+  .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "CLinux"),
   .target(name: "CProcess"),
   .target(name: "CResolve", linkerSettings: [.linkedLibrary("resolv")]),

@@ -87,6 +87,7 @@ package final class EgressGateway: Service {
     try await listen()
     await withDiscardingTaskGroup { group in
       group.addTask { [bridge = shared.bridge] in await bridge.run() }
+      group.addTask { [learner = shared.learner] in await learner.run() }
       try? await gracefulShutdown()
       await stop()
     }
@@ -99,6 +100,7 @@ package final class EgressGateway: Service {
     // Nothing new first, then what is open.
     if let channel = listener.withLock({ $0 }) { try? await channel.close() }
     for loop in loops { try? await loop.onLoop { $0.stop() } }
+    shared.learner.finish()
     shared.bridge.finish()
   }
 
@@ -109,6 +111,7 @@ package final class EgressGateway: Service {
   /// Connections of agents that are gone, killed, or have another proxy token or address are cut; requests under way are
   /// judged again by the new policy. Returns when every loop has it. To kill, apply the killed state: that cuts as well.
   package func apply(_ snapshot: EgressSnapshot) async {
+    shared.learner.adopt(snapshot.bindings)
     await withDiscardingTaskGroup { group in
       for loop in loops { group.addTask { try? await loop.onLoop { $0.apply(snapshot) } } }
     }
@@ -146,6 +149,9 @@ extension NIOLoopBoundBox where Value == LoopContext {
 extension EgressGateway {
   /// Certificates in memory, for tests of the bound.
   var heldCertificates: Int { shared.leaves.count }
+
+  /// Secrets whose values are recognised, for tests that wait for it.
+  var recognisedSecrets: Int { shared.learner.book.count }
 
   /// Connections that count against the limits of agents, for tests that nothing leaks.
   var countedConnections: Int { shared.meters.connections }

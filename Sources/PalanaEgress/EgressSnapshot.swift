@@ -1,4 +1,5 @@
 package import PalanaCore
+package import PalanaSecrets
 
 /// Every agent that the gateway serves, at one moment. Each event loop holds its own reference.
 package final class EgressSnapshot: Sendable {
@@ -6,9 +7,13 @@ package final class EgressSnapshot: Sendable {
   package let version: UInt64
   /// By source address; one address belongs to one agent.
   let agents: [IPAddress: EgressAgent]
+  /// Secrets of agents that do not run: nobody may send their values either.
+  private let watched: [PlaceholderBinding]
 
   /// - Throws: ``PalanaError`` with code `conflict` when two agents have the same address: the gateway could not tell them apart.
-  package init(version: UInt64, agents: [EgressAgent]) throws(PalanaError) {
+  package init(
+    version: UInt64, agents: [EgressAgent], watched: [PlaceholderBinding] = []
+  ) throws(PalanaError) {
     var table: [IPAddress: EgressAgent] = [:]
     table.reserveCapacity(agents.count)
     for agent in agents {
@@ -18,7 +23,11 @@ package final class EgressSnapshot: Sendable {
     }
     self.version = version
     self.agents = table
+    self.watched = watched
   }
+
+  /// Every secret whose value the gateway has to recognise.
+  var bindings: [PlaceholderBinding] { agents.values.flatMap(\.bindings) + watched }
 
   /// A snapshot without agents: everything is refused.
   package static let empty = EgressSnapshot()
@@ -26,5 +35,6 @@ package final class EgressSnapshot: Sendable {
   private init() {
     version = 0
     agents = [:]
+    watched = []
   }
 }

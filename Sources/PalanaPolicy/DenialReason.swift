@@ -30,6 +30,8 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   case upstreamCertificateInvalid = "upstream_certificate_invalid"
   case upstreamProtocolError = "upstream_protocol_error"
   case upstreamTimeout = "upstream_timeout"
+  /// The response cannot be looked through for the agent's secrets: it is compressed in an unknown way, damaged, or grows too much.
+  case responseNotReadable = "response_not_readable"
   /// The client did not finish the TLS handshake inside its tunnel (it pins a certificate, or does not trust ours).
   case clientHandshakeFailed = "client_handshake_failed"
   /// Something other than TLS or HTTP came through a tunnel.
@@ -46,7 +48,8 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
     case .limitExceeded: 429
     case .headersTooLarge: 431
     case .secretUnavailable, .policyUnavailable, .auditUnavailable: 503
-    case .nameNotResolved, .upstreamUnreachable, .upstreamCertificateInvalid, .upstreamProtocolError: 502
+    case .nameNotResolved, .upstreamUnreachable, .upstreamCertificateInvalid, .upstreamProtocolError, .responseNotReadable:
+      502
     case .upstreamTimeout: 504
     default: 403
     }

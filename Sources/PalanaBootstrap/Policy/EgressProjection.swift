@@ -53,12 +53,15 @@ package actor EgressProjection {
       templates[template.metadata.name.text] = template
     }
     var agents: [EgressAgent] = []
+    var watched: [PlaceholderBinding] = []
     for agent in try await store.list(AgentSpec.self, owner: nil) {
-      guard let subject = PolicySubject(agent), let facts = live[subject.id], facts.uid == agent.metadata.uid,
-        agent.metadata.deletionTimestamp == nil
-      else { continue }
-      let template = agent.spec.effectiveTemplateName.flatMap { templates[$0] }
+      guard let subject = PolicySubject(agent) else { continue }
       let own = bindings[OwnedName(owner: subject.owner, name: subject.name.text)] ?? []
+      guard let facts = live[subject.id], facts.uid == agent.metadata.uid, agent.metadata.deletionTimestamp == nil else {
+        watched += placeholders(own, subject: subject)
+        continue
+      }
+      let template = agent.spec.effectiveTemplateName.flatMap { templates[$0] }
       agents.append(
         EgressAgent(
           subject: subject, source: facts.address, proxyToken: proxyToken(facts.uid),
@@ -66,7 +69,7 @@ package actor EgressProjection {
           bindings: placeholders(own, subject: subject), isKilled: orders.contains { $0.spec.target.covers(agent) }))
     }
     version += 1
-    await apply(try EgressSnapshot(version: version, agents: agents))
+    await apply(try EgressSnapshot(version: version, agents: agents, watched: watched))
   }
 
   /// A binding that cannot be read binds nothing; its placeholder is then unknown to the gateway, and refused.

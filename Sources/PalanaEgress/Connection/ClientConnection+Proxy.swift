@@ -24,6 +24,7 @@ extension ClientConnection {
     exchange.action = "connect"
     exchange.scheme = .https
     exchange.isConnect = true
+    try loop.leakGuard.check(head.fields, of: agent.id)
     let authority: Authority
     do {
       authority = try Authority.parse(connectTarget: head.fields.text(head.target))

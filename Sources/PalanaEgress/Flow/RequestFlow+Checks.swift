@@ -55,10 +55,9 @@ extension RequestFlow {
   /// What all kinds of requests have in common from here.
   func begin(_ exchange: Exchange, _ head: RequestHead, _ target: RequestTarget) throws(Refusal) {
     guard let scheme = exchange.scheme, let authority = exchange.authority else { return }
-    let injector = CredentialInjector(agent: agent, authority: authority, scheme: scheme)
-    try checkLimits(exchange, head)
     // First of all, so that no event about this request can hold the value.
-    try injector.checkLeaks(head.fields, loop.shared.secrets)
+    try loop.leakGuard.check(head.fields, of: agent.id)
+    try checkLimits(exchange, head)
     if target.form == .asterisk, exchange.method != "OPTIONS" {
       throw Refusal(.malformedRequest, "only OPTIONS has the target *")
     }
@@ -67,6 +66,7 @@ extension RequestFlow {
     exchange.head = head
     exchange.target = target
     exchange.isUpgrade = try HeaderPolicy.isWebsocket(head, method: exchange.method)
+    watchForLeaks(exchange)
     exchange.question = EgressRequest(
       subject: agent.subject, stage: .request, scheme: scheme, authority: authority, method: exchange.method,
       path: exchange.path)

@@ -24,16 +24,23 @@ extension RequestFlow {
       self.upstream?.abort()
       return upstreamFailed(UpstreamFailure(.upstreamProtocolError, "the upstream asked for proxy credentials"))
     }
+    let ready: ResponseHead
+    do {
+      ready = try scrub(head, exchange)
+    } catch {
+      refuse(exchange, error)
+      client?.proceed()
+      return
+    }
     exchange.status = head.status
     exchange.responseStarted = true
-    client?.sendHead(exchange.scrubber?.scrub(head) ?? head, of: exchange)
+    client?.sendHead(ready, of: exchange)
   }
 
   func upstreamContents(_ contents: ByteBuffer) {
     guard let exchange, !exchange.isRecorded else { return }
     client?.touch()
-    if exchange.scrubber == nil { return deliver(contents, exchange) }
-    if let ready = exchange.scrubber?.scrub(contents) { deliver(ready, exchange) }
+    deliver(contents, exchange)
   }
 
   private func deliver(_ contents: ByteBuffer, _ exchange: Exchange) {
@@ -57,9 +64,8 @@ extension RequestFlow {
   /// The response is complete. Its event is written down before its last bytes leave.
   func upstreamEnded(_ connection: UpstreamConnection, trailers: HeadFields?) {
     guard let exchange, !exchange.isRecorded else { return }
-    if let rest = exchange.scrubber?.finish() { deliver(rest, exchange) }
     guard finishFilters(exchange) else { return }
-    client?.sendEnd(trailers: trailers)
+    client?.sendEnd(trailers: trailers.map { exchange.scrubber?.scrub($0) ?? $0 })
     guard record(exchange, .allow, nil) else {
       // Without its event the response stays incomplete.
       client?.abandon()
@@ -97,12 +103,18 @@ extension RequestFlow {
       self.upstream?.abort()
       return upstreamFailed(UpstreamFailure(.upstreamProtocolError, "the upstream switched protocols without being asked"))
     }
+    if exchange.scrubber != nil {
+      guard !head.fields.fields.contains(where: { $0.known == .websocketExtensions }) else {
+        self.upstream?.abort()
+        return upstreamFailed(
+          UpstreamFailure(.upstreamProtocolError, "the upstream uses a websocket extension that nobody asked for"))
+      }
+      scrubFrames(of: exchange)
+    }
     exchange.status = 101
     exchange.responseStarted = true
     exchange.proto = "websocket"
     let head = exchange.scrubber?.scrub(head) ?? head
-    // Frames are not looked at: a masked frame cannot hold a readable value by chance.
-    exchange.scrubber = nil
     exchange.isRelay = true
     exchange.isRequestWhole = false
     client?.sendSwitch(head, of: exchange)

@@ -62,11 +62,13 @@ extension RequestFlow {
     upstream = connection
     let framing = exchange.newBody.map { .length(Int64($0.readableBytes)) } ?? head.framing
     connection.begin(for: self, isHeadRequest: exchange.isHeadRequest, isChunked: framing == .chunked)
+    if !exchange.injection.isEmpty { exchange.injection.learn(into: loop.shared.learner.book) }
+    exchange.scrubber = loop.scrubIndex(for: agent, scheme, authority).map { ResponseScrubber($0) }
     var buffer = ByteBufferAllocator().buffer(capacity: head.fields.bytes.readableBytes + 256)
     UpstreamHead.write(
       head, target: target, host: tunnel?.hostText ?? authority.hostText(for: scheme), framing: framing,
-      injection: exchange.injection, isUpgrade: exchange.isUpgrade, into: &buffer)
-    if !exchange.injection.isEmpty { exchange.scrubber = ResponseScrubber(exchange.injection.needles) }
+      injection: exchange.injection, isUpgrade: exchange.isUpgrade,
+      isScrubbed: exchange.scrubber != nil || !exchange.injection.isEmpty, into: &buffer)
     spareFields = head.fields.fields
     exchange.head = nil
     exchange.target = nil

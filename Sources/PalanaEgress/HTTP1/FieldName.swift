@@ -13,6 +13,9 @@ enum FieldName: UInt8, Sendable {
   case proxyAuthorization
   case acceptEncoding
   case contentEncoding
+  /// `Range` and `If-Range`: they ask for a part.
+  case range
+  case websocketExtensions
   /// Asks the upstream to treat the request as one of another method, past what policy judged.
   case methodOverride
   /// Ends at this hop, or tells the upstream who the client claims to be: never travels on.
@@ -40,6 +43,8 @@ enum FieldName: UInt8, Sendable {
     case UInt8(ascii: "h"):
       if Self.equal(name, "host") { self = .host }
       if Self.equal(name, "http2-settings") { self = .dropped }
+    case UInt8(ascii: "i"):
+      if Self.equal(name, "if-range") { self = .range }
     case UInt8(ascii: "k"):
       if Self.equal(name, "keep-alive") { self = .dropped }
     case UInt8(ascii: "p"):
@@ -48,6 +53,10 @@ enum FieldName: UInt8, Sendable {
       } else if Self.starts(name, "proxy-") {
         self = .dropped
       }
+    case UInt8(ascii: "r"):
+      if Self.equal(name, "range") { self = .range }
+    case UInt8(ascii: "s"):
+      if Self.equal(name, "sec-websocket-extensions") { self = .websocketExtensions }
     case UInt8(ascii: "t"):
       if Self.equal(name, "te") { self = .te }
       if Self.equal(name, "trailer") { self = .trailer }

@@ -12,6 +12,7 @@ final class GatewayShared: Sendable {
   /// Verifies upstreams against the roots of the system and the configured ones; never against our own authority.
   let upstreamTLS: NIOSSLContext
   let secrets: any SecretValueSource
+  let learner: FingerprintLearner
   let bridge: AsyncBridge
   let meters = AgentMeters()
   let clock: WallClock
@@ -29,6 +30,7 @@ final class GatewayShared: Sendable {
     self.leaves = leaves
     self.upstreamTLS = upstreamTLS
     self.secrets = secrets
+    learner = FingerprintLearner(secrets: secrets)
     self.bridge = bridge
     self.clock = clock
     self.logger = logger

@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import PalanaAudit
 import PalanaCore
+import PalanaPolicy
 
 /// Everything that belongs to one event loop. Only ever touched on that loop, so that the hot path takes no lock.
 final class LoopContext {
@@ -15,6 +16,9 @@ final class LoopContext {
   var pool: UpstreamPool
   let turns: ReadTurns
   var counts = EgressStatistics()
+  private var leaks: LeakGuard?
+  private var leaksVersion: UInt64 = 0
+  private var scrubIndexes = ScrubIndexes()
   private var refusals = RefusalLog()
   private var connections: [AgentID: [ObjectIdentifier: ClientConnection]] = [:]
   private var ticker: RepeatedTask?
@@ -38,6 +42,7 @@ final class LoopContext {
     now = .now()
     turns.tick(now)
     pool.expire(now)
+    shared.learner.tick()
     for connection in allConnections() { connection.checkDeadline(now) }
     for event in refusals.due(now, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }
   }
@@ -66,6 +71,23 @@ final class LoopContext {
     if let event = refusals.add(refusal, now: now, clock: shared.clock) {
       counts.lostEvents += audit.record(event) ? 0 : 1
     }
+  }
+
+  // MARK: Values
+
+  /// What recognises the values of secrets in requests, as it is at this moment.
+  var leakGuard: LeakGuard {
+    let book = shared.learner.book
+    if let leaks, leaksVersion == book.version { return leaks }
+    let (current, version) = book.leakGuard()
+    leaks = current
+    leaksVersion = version
+    return current
+  }
+
+  /// What takes the agent's secrets out of the responses of a destination; nil when none may be there.
+  func scrubIndex(for agent: EgressAgent, _ scheme: EgressRequest.Scheme, _ authority: Authority) -> FingerprintIndex? {
+    scrubIndexes.index(for: agent, scheme, authority, book: shared.learner.book)
   }
 
   // MARK: State

@@ -123,33 +123,4 @@ struct CredentialInjector {
       }
     }
   }
-
-  // MARK: Leaks
-
-  /// A real value in the request means that the agent got hold of it: that is for people to know at once.
-  func checkLeaks(_ fields: HeadFields, _ secrets: any SecretValueSource) throws(Refusal) {
-    guard !agent.bindings.isEmpty else { return }
-    let span = fields.bytes.readableBytesUInt8Span
-    for binding in agent.bindings {
-      guard let value = secrets.cachedValue(of: binding.ref, revision: binding.revision)?.reveal(),
-        value.utf8.count >= Self.shortestLeak
-      else { continue }
-      var found = Bytes.contains(span, value)
-      if !found {
-        for field in fields.fields where field.known == .authorization {
-          if let decoded = BasicCredentials.decoded(fields.text(field.value)) {
-            found = found || Bytes.contains(decoded.span, value)
-          }
-        }
-      }
-      if found {
-        var refusal = Refusal(.secretLeak, "the request holds the value of a secret")
-        refusal.details = ["secret": binding.secretName]
-        throw refusal
-      }
-    }
-  }
-
-  /// Shorter values stand in ordinary requests by chance.
-  private static let shortestLeak = 8
 }

@@ -52,14 +52,9 @@ struct InjectionPlan {
     return complete()
   }
 
-  /// What must not come back to the agent, as bytes.
-  var needles: [Redacted<[UInt8]>] {
-    var result = secrets.compactMap { $0?.map { Array($0.utf8) } }
-    // A Basic credential comes back encoded when an upstream repeats its request.
-    for use in uses where use.isBasic {
-      if let value = values[use.field] { result.append(Redacted(Array(value.dropFirst("Basic ".utf8.count)))) }
-    }
-    return result
+  /// Has the values of the request recognised from now on.
+  func learn(into book: FingerprintBook) {
+    for (binding, secret) in zip(bindings, secrets) { if let secret { book.learn(binding, secret) } }
   }
 
   private mutating func complete() -> Bool {

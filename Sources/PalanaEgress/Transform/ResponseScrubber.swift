@@ -1,89 +1,59 @@
 import NIOCore
-import PalanaCore
 
-/// Takes the credential out of what an upstream sends back: every occurrence becomes stars of the same length, so that the
-/// framing of the response stays true.
+/// Takes credentials out of what an upstream sends back: every occurrence becomes stars of the same length, so that the framing of the
+/// response stays true.
 ///
-/// It finds the value as it was sent and, for Basic, the encoded credential; also when it is split over reads. What it cannot
-/// find is written in the documentation: a value that was transformed in another way, or compressed against our request.
+/// It finds the forms of ``SecretForms``, also when they are split over reads. What it cannot find is written in the
+/// documentation.
 struct ResponseScrubber {
-  private let needles: [[UInt8]]
-  private let longest: Int
-  /// The end of what came so far, held back because it may be the start of a value.
-  private var held: ByteBuffer?
-  private(set) var count = 0
+  let index: FingerprintIndex
+  private var stream: FingerprintStream
 
-  /// Nil when there is nothing to look for.
-  init?(_ secrets: [Redacted<[UInt8]>]) {
-    // Very short values would blank ordinary text.
-    // Longest first: one that is the beginning of another must not leave the other's end behind.
-    needles = secrets.map { $0.reveal() }.filter { $0.count >= 6 }.sorted { $0.count > $1.count }
-    longest = needles.reduce(0) { max($0, $1.count) }
-    if needles.isEmpty { return nil }
+  /// - Parameter shortestHeld: beginnings of values that are shorter do not wait for the next bytes. Whoever answers piece by piece,
+  ///   each one a question for the next, must not wait for a last byte that happens to begin a value.
+  init(_ index: FingerprintIndex, shortestHeld: Int = 4) {
+    self.index = index
+    stream = FingerprintStream(index, shortestHeld: shortestHeld)
   }
 
   /// The bytes that may go on.
-  mutating func scrub(_ contents: ByteBuffer) -> ByteBuffer? {
-    var buffer = contents
-    if var held {
-      held.writeBuffer(&buffer)
-      buffer = held
-      self.held = nil
-    }
-    mask(&buffer)
-    let tail = unfinished(buffer)
-    guard tail > 0 else { return buffer }
-    let ready = buffer.readSlice(length: buffer.readableBytes - tail)
-    // A copy: a slice would keep the whole read alive.
-    held = ByteBuffer(buffer: buffer.slice())
-    return ready.flatMap { $0.readableBytes > 0 ? $0 : nil }
-  }
+  mutating func scrub(_ contents: ByteBuffer) -> ByteBuffer? { Self.masked(stream.take(contents)) }
 
-  /// What was held back, once nothing follows.
-  mutating func finish() -> ByteBuffer? {
-    defer { held = nil }
-    return held
-  }
+  /// What was held back, once nothing follows. The scrubber may be used for another stream afterwards.
+  mutating func finish() -> ByteBuffer? { Self.masked(stream.finish()) }
 
   /// The head with every value masked, wherever the upstream wrote it: in the reason phrase, in names and in values of
   /// fields. What stands between these keeps its place, so the head stays one.
-  mutating func scrub(_ head: ResponseHead) -> ResponseHead {
-    var bytes = head.fields.bytes
-    guard needles.contains(where: { Bytes.firstIndex(of: $0.span, in: bytes.readableBytesUInt8Span, from: 0) != nil })
-    else { return head }
-    for range in [head.phrase] + head.fields.fields.flatMap({ [$0.name, $0.value] }) {
-      let start = bytes.readerIndex + Int(range.start)
-      guard var part = bytes.getSlice(at: start, length: range.count) else { continue }
-      mask(&part)
-      bytes.setBuffer(part, at: start)
-    }
+  func scrub(_ head: ResponseHead) -> ResponseHead {
+    guard let bytes = mask(head.fields, in: [head.phrase]) else { return head }
     return head.replacing(bytes)
   }
 
-  private mutating func mask(_ buffer: inout ByteBuffer) {
-    for needle in needles {
-      var position = 0
-      while let found = Bytes.firstIndex(of: needle.span, in: buffer.readableBytesUInt8Span, from: position) {
-        buffer.setRepeatingByte(UInt8(ascii: "*"), count: needle.count, at: buffer.readerIndex + found)
-        position = found + needle.count
-        count += 1
-      }
-    }
+  /// The fields of a trailer section with every value masked.
+  func scrub(_ trailers: HeadFields) -> HeadFields {
+    guard let bytes = mask(trailers, in: []) else { return trailers }
+    return trailers.replacing(bytes)
   }
 
-  /// The length of the longest end of the buffer that is the beginning of a value.
-  private func unfinished(_ buffer: ByteBuffer) -> Int {
-    let bytes = buffer.readableBytesUInt8Span
-    var length = min(longest - 1, bytes.count)
-    while length > 0 {
-      let start = bytes.count - length
-      for needle in needles where needle.count > length && needle[0] == bytes[start] {
-        var same = 1
-        while same < length, needle[same] == bytes[start + same] { same += 1 }
-        if same == length { return length }
+  /// The bytes with every value in names, values and `others` masked; nil when there is none.
+  private func mask(_ fields: HeadFields, in others: [ByteRange]) -> ByteBuffer? {
+    var bytes = fields.bytes
+    guard !index.scan(bytes.readableBytesUInt8Span, isFinal: true).matches.isEmpty else { return nil }
+    for range in others + fields.fields.flatMap({ [$0.name, $0.value] }) {
+      let matches = index.scan(bytes.readableBytesUInt8Span.extracting(range.range), isFinal: true).matches
+      for match in matches {
+        bytes.setRepeatingByte(
+          UInt8(ascii: "*"), count: match.range.count, at: bytes.readerIndex + Int(range.start) + match.range.lowerBound)
       }
-      length -= 1
     }
-    return 0
+    return bytes
+  }
+
+  private static func masked(_ piece: FingerprintStream.Piece) -> ByteBuffer? {
+    guard var bytes = piece.bytes else { return nil }
+    for mark in piece.marks {
+      bytes.setRepeatingByte(UInt8(ascii: "*"), count: mark.count, at: bytes.readerIndex + mark.lowerBound)
+    }
+    return bytes
   }
 }

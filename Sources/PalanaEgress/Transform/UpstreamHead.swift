@@ -5,10 +5,12 @@ import PalanaPolicy
 enum UpstreamHead {
   /// The canonical target and host, the fields that may travel, credentials in place of placeholders, the framing restated.
   ///
-  /// - Parameter framing: as the upstream gets it: that of `head`, or the length of a body that was held.
+  /// - Parameters:
+  ///   - framing: as the upstream gets it: that of `head`, or the length of a body that was held.
+  ///   - isScrubbed: whether the response is looked through: what would hide a credential from that is not asked for.
   static func write(
     _ head: RequestHead, target: RequestTarget, host: String, framing: MessageFraming,
-    injection: borrowing InjectionPlan, isUpgrade: Bool, into buffer: inout ByteBuffer
+    injection: borrowing InjectionPlan, isUpgrade: Bool, isScrubbed: Bool, into buffer: inout ByteBuffer
   ) {
     let fields = head.fields
     unsafe buffer.writeBytes(fields.bytes.readableBytesUInt8Span.extracting(head.method.range).bytes)
@@ -22,11 +24,18 @@ enum UpstreamHead {
     buffer.writeString(host)
     buffer.writeStaticString("\r\n")
     let named = HeaderPolicy.connectionNames(fields)
+    var asksForIdentity = !injection.isEmpty
     FieldCopier.copy(fields, into: &buffer) { index, field in
       switch field.known {
       case .other, .authorization, .contentEncoding: break
-      case .acceptEncoding:
-        // A compressed response could hide the credential from the scrubber.
+      case .acceptEncoding, .websocketExtensions:
+        // Compressed, a credential could not be seen.
+        if isScrubbed {
+          if field.known == .acceptEncoding { asksForIdentity = true }
+          return .skip
+        }
+      case .range:
+        // A part of the response could hold a part of the credential.
         if !injection.isEmpty { return .skip }
       case .expect: return head.expectsContinue && framing == head.framing ? .copy : .skip
       default: return .skip
@@ -44,7 +53,7 @@ enum UpstreamHead {
     case .none, .untilClose: break
     }
     if isUpgrade { buffer.writeStaticString("connection: upgrade\r\nupgrade: websocket\r\n") }
-    if !injection.isEmpty { buffer.writeStaticString("accept-encoding: identity\r\n") }
+    if asksForIdentity { buffer.writeStaticString("accept-encoding: identity\r\n") }
     buffer.writeStaticString("\r\n")
   }
 }
