@@ -8,6 +8,15 @@ package struct AgentEnvironment: Sendable {
   /// Stands where the proxy token comes; filled in when a plan leaves for the engine, so that no plan holds the token.
   package static let proxyTokenMark = "{{palana.proxyToken}}"
 
+  /// Where the gateway is. aiohttp asks for the proxy of a websocket by the websocket's own scheme.
+  static let proxyVariables = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY"]
+  /// Where the roots are: OpenSSL's own name, and those of programs that bring roots of their own instead of the system's.
+  static let bundleVariables = [
+    "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "AWS_CA_BUNDLE", "PIP_CERT",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CARGO_HTTP_CAINFO", "DENO_CERT", "HTTPLIB2_CA_CERTS",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+  ]
+
   package var agent: ResourceName
   package var owner: UserIdentity
   package var platform: PlatformFacts
@@ -23,13 +32,14 @@ package struct AgentEnvironment: Sendable {
   package var fixed: [String: String] {
     let proxy = "http://\(agent):\(Self.proxyTokenMark)@\(Self.authority(platform.gateway, platform.proxyPort))"
     let direct = "localhost,127.0.0.1,::1"
+    // Node reads the proxy variables only when told to.
     var all = [
       "HOME": Self.home, "PALANA_AGENT": agent.text, "PALANA_OWNER": owner.raw,
-      "SSL_CERT_FILE": platform.caBundle, "REQUESTS_CA_BUNDLE": platform.caBundle, "CURL_CA_BUNDLE": platform.caBundle,
-      "GIT_SSL_CAINFO": platform.caBundle, "NODE_EXTRA_CA_CERTS": platform.caCertificate,
+      "NODE_EXTRA_CA_CERTS": platform.caCertificate, "NODE_USE_ENV_PROXY": "1",
       "NO_PROXY": direct, "no_proxy": direct,
     ]
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+    for name in Self.bundleVariables { all[name] = platform.caBundle }
+    for name in Self.proxyVariables {
       all[name] = proxy
       all[name.lowercased()] = proxy
     }

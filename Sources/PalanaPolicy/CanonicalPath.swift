@@ -1,9 +1,9 @@
 /// A path in the one form that policy judges and the upstream receives.
 ///
 /// Rules, RFC 3986 §6.2.2 as far as it is safe: percent-encoded unreserved characters are decoded, the digits of other
-/// encodings become upper case. What two parsers read differently is refused instead of repaired: encoded separators
-/// (`%2F`, `%5C`, also doubly encoded), encoded dots, raw backslashes, control characters, `.` and `..` segments (also
-/// with parameters, `..;x`). Empty segments (`//`) and parameters (`;x=1`) are kept and travel as they are; because
+/// encodings become upper case, and `.` segments are dropped (apt asks flat repositories for `/./Packages`). What two
+/// parsers read differently is refused instead of repaired: encoded separators (`%2F`, `%5C`, also doubly encoded), encoded
+/// dots, raw backslashes, control characters, `..` segments, and `.` segments that are not plainly one (`.;x`, `.%2F`). Empty segments (`//`) and parameters (`;x=1`) are kept and travel as they are; because
 /// some servers drop them, rules look at ``lenientReading(of:)`` and never allow what one of the readings would not be
 /// allowed.
 package struct CanonicalPath: Hashable, Sendable, CustomStringConvertible {
@@ -39,7 +39,9 @@ package struct CanonicalPath: Hashable, Sendable, CustomStringConvertible {
     var dots = 0  // length of the segment so far if it is only dots, else -1
     for byte in bytes {
       switch byte {
-      case UInt8(ascii: "%"): return try rewritten(bytes, encodedSlashes)
+      case UInt8(ascii: "%"): return try rewritten(withoutDotSegments(bytes), encodedSlashes)
+      case UInt8(ascii: "/") where dots == 1:
+        return try canonical(String(decoding: withoutDotSegments(bytes), as: UTF8.self), encodedSlashes: encodedSlashes)
       case UInt8(ascii: "/"), UInt8(ascii: ";"):
         if dots == 1 || dots == 2 { throw .init(.dotSegment) }
         dots = byte == UInt8(ascii: "/") ? 0 : -1
@@ -49,13 +51,29 @@ package struct CanonicalPath: Hashable, Sendable, CustomStringConvertible {
         dots = -1
       }
     }
-    if dots == 1 || dots == 2 { throw .init(.dotSegment) }
-    return text
+    if dots == 2 { throw .init(.dotSegment) }
+    return dots == 1 ? String(text.dropLast()) : text
+  }
+
+  /// The path without its `.` segments (RFC 3986 §5.2.4); a last one leaves its slash. Only dots and slashes as they are count.
+  private static func withoutDotSegments(_ bytes: String.UTF8View) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count)
+    for byte in bytes {
+      if byte == UInt8(ascii: "/"), result.suffix(2).elementsEqual("/.".utf8) {
+        // This slash is the one before the dot.
+        result.removeLast()
+      } else {
+        result.append(byte)
+      }
+    }
+    if result.suffix(2).elementsEqual("/.".utf8) { result.removeLast() }
+    return result
   }
 
   /// The slow path: the text has a percent sign.
   private static func rewritten(
-    _ bytes: String.UTF8View, _ encodedSlashes: EncodedSlashes
+    _ bytes: [UInt8], _ encodedSlashes: EncodedSlashes
   ) throws(CanonicalizationError) -> String {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)

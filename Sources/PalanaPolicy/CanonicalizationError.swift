@@ -39,7 +39,7 @@ package struct CanonicalizationError: Error, Hashable, Sendable, CustomStringCon
     case .percentEncoding: "the request target has a malformed percent-encoding"
     case .encodedSeparator: "the path has an encoded slash, backslash, dot or control character"
     case .backslash: "the path has a backslash"
-    case .dotSegment: "the path has . or .. as a segment"
+    case .dotSegment: "the path has .. as a segment"
     }
   }
 }

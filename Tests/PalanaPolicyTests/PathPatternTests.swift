@@ -43,7 +43,7 @@ private func naiveMatch(_ pattern: ArraySlice<UInt8>, _ text: ArraySlice<UInt8>)
   }
 
   @Test(arguments: [
-    "", "a", "*", "**", "repos/**", "/a/***", "/****", "/a?b", "/a#b", "/a b", "/a/../b", "/./a", "/%2e%2e/", "/é",
+    "", "a", "*", "**", "repos/**", "/a/***", "/****", "/a?b", "/a#b", "/a b", "/a/../b", "/%2e%2e/", "/é",
     "/a\\b", "/%zz",
     "/" + String(repeating: "a", count: 1024),
   ])

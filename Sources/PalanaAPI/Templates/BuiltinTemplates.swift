@@ -53,8 +53,7 @@ package enum BuiltinTemplates {
     image: "host",
     command: ["/bin/sh", "-c", "mkdir -p /data/workspace && cd /data/workspace && exec claude-code-ui"],
     workingDirectory: "/data",
-    // Node reads the proxy variables only when told to.
-    env: ["HOST": "0.0.0.0", "PORT": "3001", "SERVER_PORT": "3001", "NODE_USE_ENV_PROXY": "1"],
+    env: ["HOST": "0.0.0.0", "PORT": "3001", "SERVER_PORT": "3001"],
     resources: AgentResources(pids: 512),
     ports: [AgentPort(name: "ui", port: 3001, browser: true)],
     egress: AgentEgress(rules: [

@@ -5,9 +5,11 @@ extension Problems {
   /// Names that the platform gives to the process: an agent that could set them would go around its own gateway's CA and proxy, or
   /// pretend to be another agent towards its own tools.
   static let reservedVariables: Set<String> = {
-    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "NO_PROXY"]
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY", "FTP_PROXY", "NO_PROXY"]
     let authorities = [
       "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
+      "AWS_CA_BUNDLE", "PIP_CERT", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "CARGO_HTTP_CAINFO", "DENO_CERT", "HTTPLIB2_CA_CERTS",
+      "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
     ]
     return Set(proxies + proxies.map { $0.lowercased() } + authorities)
   }()

@@ -13,7 +13,9 @@ enum DenialAnswer {
     body.writeString("\",\"request_id\":\"\(exchange.id)\",\"hint\":\"")
     writeEscaped(refusal.explanation, into: &body)
     body.writeString("\"}\n")
-    buffer.writeString("HTTP/1.1 \(status) \(phrase(status))\r\ncontent-type: application/json\r\ncontent-length: ")
+    // The reason stands in the first line too: of a refused CONNECT most clients show nothing else.
+    buffer.writeString("HTTP/1.1 \(status) \(phrase(status)) (\(refusal.reason.rawValue))\r\n")
+    buffer.writeStaticString("content-type: application/json\r\ncontent-length: ")
     buffer.writeString("\(body.readableBytes)\r\ncache-control: no-store\r\n")
     if status == 407 { buffer.writeStaticString("proxy-authenticate: Basic realm=\"palana\"\r\n") }
     if closes { buffer.writeStaticString("connection: close\r\n") }

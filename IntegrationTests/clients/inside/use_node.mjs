@@ -1,0 +1,20 @@
+// node's own fetch: it looks at the environment where the version has NODE_USE_ENV_PROXY (from 22.21 and 24.0).
+
+const url = JSON.parse(process.argv[2]);
+const bearer = {authorization: `Bearer ${process.env.CLIENT_TOKEN}`};
+const seen = {};
+
+async function check(name, work) {
+  try {
+    seen[name] = await work();
+  } catch (error) {
+    seen[name] = [error, error.cause, error.cause?.cause].filter(Boolean).map(String).join("; ");
+  }
+  if (typeof seen[name] !== "string") seen[name] = JSON.stringify(seen[name]);
+}
+
+await check("allowed", async () => (await (await fetch(`${url.web}/hello`)).json()).hello);
+await check("bearer", async () => (await (await fetch(`${url.web}/private`, {headers: bearer})).json()));
+await check("upload", async () => (await (await fetch(`${url.web}/upload`, {method: "POST", body: new Uint8Array(5_000_000)})).json()).bytes);
+await check("events", async () => (await (await fetch(`${url.web}/events/3`)).text()).split("\n").filter(Boolean).length);
+console.log(JSON.stringify(seen));
