@@ -77,7 +77,9 @@ import Testing
     #expect(try RequestTarget.parse(text, encodedSlashes: .kept).path.description == path)
   }
 
-  @Test(arguments: ["/a/..%2fb", "/..%2f", "/a%2f..", "/%2f../", "/a%2f.%2fb", "/a%2f./b", "/a/.%2fb", "/a%2f.", "/a%2f..;x/", "/%2e%2e%2f", "/%252f"])
+  @Test(arguments: [
+    "/a/..%2fb", "/..%2f", "/a%2f..", "/%2f../", "/a%2f.%2fb", "/a%2f./b", "/a/.%2fb", "/a%2f.", "/a%2f..;x/", "/%2e%2e%2f", "/%252f",
+  ])
   func keptSlashesStillEndSegments(text: String) {
     #expect(throws: CanonicalizationError.self) { try RequestTarget.parse(text, encodedSlashes: .kept) }
   }
