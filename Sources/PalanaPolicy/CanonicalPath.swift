@@ -3,9 +3,9 @@
 /// Rules, RFC 3986 §6.2.2 as far as it is safe: percent-encoded unreserved characters are decoded, the digits of other
 /// encodings become upper case, and `.` segments are dropped (apt asks flat repositories for `/./Packages`). What two
 /// parsers read differently is refused instead of repaired: encoded separators (`%2F`, `%5C`, also doubly encoded), encoded
-/// dots, raw backslashes, control characters, `..` segments, and `.` segments that are not plainly one (`.;x`, `.%2F`). Empty segments (`//`) and parameters (`;x=1`) are kept and travel as they are; because
-/// some servers drop them, rules look at ``lenientReading(of:)`` and never allow what one of the readings would not be
-/// allowed.
+/// dots, raw backslashes, control characters, `..` segments, and `.` segments that are not plainly one (`.;x`, `.%2F`).
+/// Empty segments (`//`) and parameters (`;x=1`) are kept and travel as they are; because some servers drop them, rules look
+/// at ``lenientReading(of:)`` and never allow what one of the readings would not be allowed.
 package struct CanonicalPath: Hashable, Sendable, CustomStringConvertible {
   /// What to do with `%2F` in a path.
   package enum EncodedSlashes: Hashable, Sendable {
