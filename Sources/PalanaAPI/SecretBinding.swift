@@ -29,14 +29,18 @@ package struct SecretBindingSpec: ResourceSpec {
   package var keys: [SecretKey]
   /// `HOST` or `HOST:PORT` (default 443) as in an egress rule. Empty: inert.
   package var hosts: [String]
-  /// `header:NAME`, `basic`, `query:NAME`, `path`, `body`. Empty: `header:authorization` and `basic`.
+  /// `header:NAME`, `basic`, `query:NAME`, `path`, `body`, `websocket`, `aws-sigv4`. Empty: `header:authorization` and `basic`.
   package var places: [String]
+  /// Whether requests to the hosts that carry another credential in one of the places are refused. Nil: no.
+  package var require: Bool?
+  /// What AWS requests are signed for; with the place `aws-sigv4`.
+  package var aws: AWSScope?
   /// Counts rotations; a change makes the gateway forget what it holds.
   package var revision: Int
 
   package init(
     owner: UserIdentity? = nil, agent: String, secret: String, access: Access, keys: [SecretKey], hosts: [String],
-    places: [String], revision: Int
+    places: [String], require: Bool? = nil, aws: AWSScope? = nil, revision: Int
   ) {
     self.owner = owner
     self.agent = agent
@@ -45,7 +49,28 @@ package struct SecretBindingSpec: ResourceSpec {
     self.keys = keys
     self.hosts = hosts
     self.places = places
+    self.require = require
+    self.aws = aws
     self.revision = revision
+  }
+}
+
+/// The region and the service that AWS Signature Version 4 names in the scope of a signature.
+package struct AWSScope: Codable, Hashable, Sendable {
+  /// For example `eu-west-1`.
+  package var region: String
+  /// For example `s3`.
+  package var service: String
+
+  package init(region: String, service: String) {
+    self.region = region
+    self.service = service
+  }
+
+  /// 1 to 64 lower-case letters, digits and dashes.
+  package static func isName(_ text: String) -> Bool {
+    (1...64).contains(text.utf8.count)
+      && text.utf8.allSatisfy { (48...57).contains($0) || (97...122).contains($0) || $0 == 45 }
   }
 }
 

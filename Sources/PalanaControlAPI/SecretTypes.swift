@@ -11,12 +11,18 @@ package struct SecretAddRequest: Decodable, Sendable {
   package var values: [String: Redacted<String>]
   /// `HOST[:PORT]`. Nil: the usual ones of well-known names.
   package var hosts: [String]?
-  /// `header:NAME`, `basic`, `query:NAME`, `path`, `body`. Nil: the usual ones.
+  /// `header:NAME`, `basic`, `query:NAME`, `path`, `body`, `websocket`, `aws-sigv4`. Nil: the usual ones.
   package var places: [String]?
-  /// The placeholder of the only key.
+  /// The placeholder of the only key, or `shape:NAME` for one that is made in that shape.
   package var placeholder: String?
+  /// Whether another credential in one of the places is refused. Nil: no.
+  package var require: Bool?
+  /// What AWS requests are signed for, with the place `aws-sigv4`.
+  package var aws: AWSScope?
 
-  private enum CodingKeys: String, CodingKey { case name, access, values, hosts, places, placeholder }
+  private enum CodingKeys: String, CodingKey {
+    case name, access, values, hosts, places, placeholder, require, aws
+  }
 
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
@@ -26,6 +32,8 @@ package struct SecretAddRequest: Decodable, Sendable {
     hosts = try container.decodeIfPresent([String].self, forKey: .hosts)
     places = try container.decodeIfPresent([String].self, forKey: .places)
     placeholder = try container.decodeIfPresent(String.self, forKey: .placeholder)
+    require = try container.decodeIfPresent(Bool.self, forKey: .require)
+    aws = try container.decodeIfPresent(AWSScope.self, forKey: .aws)
   }
 }
 
@@ -45,10 +53,14 @@ package struct SecretRotateRequest: Decodable, Sendable {
 package struct SecretBindRequest: Codable, Hashable, Sendable {
   package var hosts: [String]?
   package var places: [String]?
+  package var require: Bool?
+  package var aws: AWSScope?
 
-  package init(hosts: [String]? = nil, places: [String]? = nil) {
+  package init(hosts: [String]? = nil, places: [String]? = nil, require: Bool? = nil, aws: AWSScope? = nil) {
     self.hosts = hosts
     self.places = places
+    self.require = require
+    self.aws = aws
   }
 }
 
@@ -61,16 +73,18 @@ package enum SecretPayload {
     var hosts: [String]?
     var places: [String]?
     var placeholder: String?
+    var require: Bool?
+    var aws: AWSScope?
   }
 
   /// The body of `addSecret`.
   package static func add(
     name: String, access: SecretBindingSpec.Access?, values: [String: Redacted<String>], hosts: [String]?,
-    places: [String]?, placeholder: String?
+    places: [String]?, placeholder: String?, require: Bool? = nil, aws: AWSScope? = nil
   ) throws -> Redacted<[UInt8]> {
     let body = Body(
       name: name, access: access, values: values.mapValues { $0.reveal() }, hosts: hosts, places: places,
-      placeholder: placeholder)
+      placeholder: placeholder, require: require, aws: aws)
     return Redacted(Array(try JSONEncoder().encode(body)))
   }
 
@@ -89,19 +103,25 @@ package struct SecretSummary: Codable, Hashable, Sendable {
   /// `HOST:PORT`. Empty for a proxy-only secret: it is inert.
   package var hosts: [String]
   package var places: [String]
+  /// Whether another credential in one of the places is refused. Nil: no.
+  package var require: Bool?
+  /// What AWS requests are signed for.
+  package var aws: AWSScope?
   /// Counts rotations.
   package var revision: Int
   package var createdAt: Timestamp?
 
   package init(
     name: String, access: SecretBindingSpec.Access, keys: [SecretKey], hosts: [String], places: [String],
-    revision: Int, createdAt: Timestamp? = nil
+    require: Bool? = nil, aws: AWSScope? = nil, revision: Int, createdAt: Timestamp? = nil
   ) {
     self.name = name
     self.access = access
     self.keys = keys
     self.hosts = hosts
     self.places = places
+    self.require = require
+    self.aws = aws
     self.revision = revision
     self.createdAt = createdAt
   }

@@ -20,6 +20,12 @@ package final class EgressAgent: Sendable {
   package let connectionLimit: Int?
   /// Finds the placeholders; an index is one of ``bindings``.
   let scanner: PlaceholderScanner
+  /// The ``bindings`` that may stand in a body, that may stand in messages of a websocket, that sign requests, and that let no other
+  /// credential stand in their places.
+  let inBody: [PlaceholderBinding]
+  let inWebsocket: [PlaceholderBinding]
+  let signers: [PlaceholderBinding]
+  let required: [PlaceholderBinding]
 
   package init(
     subject: PolicySubject, source: IPAddress, proxyToken: Redacted<String>, decisions: DecisionCore,
@@ -33,6 +39,10 @@ package final class EgressAgent: Sendable {
     self.isKilled = isKilled
     self.connectionLimit = connectionLimit
     scanner = PlaceholderScanner(bindings.map(\.placeholder))
+    inBody = bindings.filter { $0.places.contains(.body) }
+    inWebsocket = bindings.filter { $0.places.contains(.websocket) }
+    signers = bindings.filter { $0.signing != nil }
+    required = bindings.filter(\.isRequired)
   }
 
   package var id: AgentID { subject.id }

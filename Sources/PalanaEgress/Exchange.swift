@@ -60,6 +60,8 @@ final class Exchange {
   /// For the bytes of a websocket, set before the request is sent.
   var relayToUpstream: [any BodyFilter] = []
   var relayToClient: [any BodyFilter] = []
+  /// A message of a websocket waits for the value of a secret: nothing more is taken from the agent.
+  var isRelayHeld = false
 
   var status: Int?
   var bytesSent: Int64 = 0

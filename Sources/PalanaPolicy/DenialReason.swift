@@ -11,7 +11,7 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   case nameMismatch = "name_mismatch"
   case malformedRequest = "malformed_request"
   case headersTooLarge = "headers_too_large"
-  /// The body is larger than the agent may send.
+  /// The body is larger than the agent may send, or than what can be held to put a credential in.
   case bodyTooLarge = "body_too_large"
   case requestTimeout = "request_timeout"
   case secretNotBound = "secret_not_bound"
@@ -19,6 +19,12 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   /// A real secret's value stood in a request that should not hold it.
   case secretLeak = "secret_leak"
   case secretUnavailable = "secret_unavailable"
+  /// A request to a host with a secret carries another credential, and the secret says that none may.
+  case credentialRequired = "credential_required"
+  /// A body that may hold a placeholder and is of a kind that the gateway does not write into.
+  case bodyNotRewritable = "body_not_rewritable"
+  /// An AWS signature that the gateway cannot make again.
+  case signatureNotSupported = "signature_not_supported"
   case agentUnknown = "agent_unknown"
   case agentKilled = "agent_killed"
   case proxyAuthenticationRequired = "proxy_authentication_required"
@@ -45,6 +51,7 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
     case .proxyAuthenticationRequired: 407
     case .requestTimeout: 408
     case .bodyTooLarge: 413
+    case .bodyNotRewritable: 415
     case .limitExceeded: 429
     case .headersTooLarge: 431
     case .secretUnavailable, .policyUnavailable, .auditUnavailable: 503

@@ -67,6 +67,8 @@ import Testing
           keys: [{key: token, placeholder: TOKEN_S, variable: S}]
           hosts: [a]
           places: [basic]
+          require: true
+          aws: {region: eu-west-1, service: s3}
           revision: 1
         """))
   }

@@ -139,7 +139,7 @@ import Testing
       agent: "demo", secret: "GITHUB_PAT", access: .proxyOnly,
       keys: [SecretKey(key: "token", placeholder: "TOKEN_GITHUB_PAT", variable: "GITHUB_PAT")],
       hosts: ["api.github.com:443"],
-      places: ["header:authorization", "basic", "query:key", "path", "body"], revision: 1)
+      places: ["header:authorization", "basic", "query:key", "path", "body", "websocket"], revision: 1)
     change(&spec)
     return spec.problems().map(\.path)
   }
@@ -155,6 +155,13 @@ import Testing
     #expect(binding { $0.keys.append($0.keys[0]) } == ["spec.keys[1]", "spec.keys[1]", "spec.keys[1]"])
     #expect(binding { $0.places = ["header:", "header:a b", "cookie", ""] }.count == 4)
     #expect(binding { $0.hosts = [""] } == ["spec.hosts[0]"])
+    #expect(binding { $0.places.append("aws-sigv4") } == ["spec.aws"])
+    #expect(binding { $0.aws = AWSScope(region: "eu-west-1", service: "s3") } == ["spec.aws"])
+    #expect(
+      binding {
+        $0.places = ["aws-sigv4"]
+        $0.aws = AWSScope(region: "EU", service: "")
+      } == ["spec.aws.region", "spec.aws.service"])
     #expect(binding { $0.revision = -1 } == ["spec.revision"])
   }
 }

@@ -90,6 +90,31 @@ struct SecretTests {
     #expect(bound?["hosts"] == ["h:1"] && bound?["places"] == ["query:key"] && bound?["placeholder"] == "sk-TOKEN0000")
   }
 
+  @Test("shapes, requirements and the scope of signatures travel, and bind changes them")
+  func extras() async throws {
+    let (_, body) = try await add([
+      "token=x", "--host", "h", "--in", "aws-sigv4", "--aws-region", "eu-west-1", "--aws-service", "s3", "--require",
+      "--placeholder", "shape:aws-access-key",
+    ])
+    #expect(body?["require"] == true && body?["placeholder"] == "shape:aws-access-key")
+    #expect(body?["aws"] == ["region": "eu-west-1", "service": "s3"])
+    for words in [
+      ["--in", "aws-sigv4"], ["--aws-region", "x"], ["--in", "cookie"], ["--agent-readable", "--require"],
+    ] {
+      #expect(try await add(["token=x"] + words).0.code == 2, "\(words)")
+    }
+    let bound = try await CommandRunner.run(
+      ["secrets", "bind", "demo", "GITHUB_PAT", "--no-require"],
+      answers: [
+        "POST /v1/agents/demo/secrets/GITHUB_PAT/bind": Self.summary.replacing(
+          #""revision""#, with: #""require":true,"aws":{"region":"r","service":"s"},"revision""#
+        ).replacing("header:authorization", with: "aws-sigv4")
+      ])
+    #expect(bound.code == 0, "\(bound.error)")
+    #expect(try JSONValue(parsing: try #require(bound.requests.first).body) == ["require": false])
+    #expect(bound.output.contains("in aws-sigv4(r/s)\n  requests with another credential in its place are refused\n"))
+  }
+
   @Test("rotate sends values only")
   func rotate() async throws {
     let result = try await CommandRunner.run(

@@ -70,6 +70,11 @@ import Testing
     #"{"name":"X","values":{"token":"CANARY"}"#, #"{"name":"X","access":"CANARY","values":{"token":"CANARY"}}"#,
     #"{"name":"X","values":{"token":"CANARY"},"placeholder":"a b"}"#,
     #"{"name":"X","access":"agent-readable","values":{"token":"CANARY"},"hosts":["a.example"]}"#,
+    #"{"name":"X","values":{"token":"CANARY"},"placeholder":"shape:nothing"}"#,
+    #"{"name":"X","values":{"token":"CANARY"},"places":["aws-sigv4"]}"#,
+    #"{"name":"X","values":{"token":"CANARY"},"aws":{"region":"r","service":"s"}}"#,
+    #"{"name":"X","values":{"token":"CANARY"},"places":["path"],"require":true}"#,
+    #"{"name":"X","values":{"token":"CANARY/x"},"places":["path"]}"#, #"{"name":"X","values":{"token":".."},"places":["path"]}"#,
   ])
   func refusalsNeverQuoteTheBody(body: String) async throws {
     try await ControlWorld.run { world in
@@ -79,6 +84,29 @@ import Testing
       #expect(!answer.text.contains("CANARY"), "\(answer.text)")
       #expect(!"\(world.events)".contains("CANARY"))
       #expect(world.secrets.values.withLock { $0.isEmpty })
+    }
+  }
+
+  @Test func shapesRequirementsAndScopesAreKept() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let aws = try await world.call(
+        .addSecret, as: .alice, Self.demo,
+        body: """
+          {"name":"AWS","values":{"access_key_id":"a","secret_access_key":"b"},"hosts":["*.s3.example.com"],"places":["aws-sigv4"],
+           "aws":{"region":"eu-west-1","service":"s3"},"placeholder":"shape:aws-access-key","require":true}
+          """
+      ).decoded(SecretSummary.self)
+      #expect(aws.aws == AWSScope(region: "eu-west-1", service: "s3") && aws.require == true)
+      #expect(aws.keys.first?.placeholder?.hasPrefix("AKIA") == true)
+      #expect(aws.keys.last?.placeholder == "TOKEN_AWS_SECRET_ACCESS_KEY")
+      let parameters = ["name": "demo", "secret": "AWS"]
+      let other = try await world.call(.bindSecret, as: .alice, parameters, body: #"{"places":["basic"],"require":false}"#)
+        .decoded(SecretSummary.self)
+      #expect(other.aws == nil && other.require == false && other.places == ["basic"])
+      #expect(other.keys == aws.keys)
+      #expect(try await world.call(.bindSecret, as: .alice, parameters, body: #"{"places":["aws-sigv4"]}"#).status == 400)
+      #expect(try await world.call(.bindSecret, as: .alice, parameters, body: "{}").status == 400)
     }
   }
 

@@ -110,7 +110,12 @@ extension SecretBindingSpec {
       [
         ("owner", Words.text()), ("agent", Words.text()), ("secret", Words.text()),
         ("access", Words.choice(Access.self)), ("keys", Words.list(key)), ("hosts", Words.list(Words.text())),
-        ("places", Words.list(Words.text())), ("revision", Words.integer(nil, "Counts rotations.")),
+        ("places", Words.list(Words.text())),
+        ("require", Words.flag("Requests with another credential in one of the places are refused.")),
+        (
+          "aws",
+          Words.object([("region", Words.text()), ("service", Words.text())], required: ["region", "service"])
+        ), ("revision", Words.integer(nil, "Counts rotations.")),
       ], required: ["agent", "secret", "access", "keys", "hosts", "places", "revision"])
   }
 }

@@ -36,14 +36,20 @@ extension SecretBindingSpec {
     }
     for (index, place) in places.enumerated() {
       problems.require(
-        Self.isPlace(place), "spec.places[\(index)]", "header:NAME, basic, query:NAME, path or body")
+        Self.isPlace(place), "spec.places[\(index)]", "header:NAME, basic, query:NAME, path, body, websocket or aws-sigv4")
     }
+    if let aws {
+      problems.require(AWSScope.isName(aws.region), "spec.aws.region", "the name of a region, for example eu-west-1")
+      problems.require(AWSScope.isName(aws.service), "spec.aws.service", "the name of a service, for example s3")
+    }
+    problems.require(
+      places.contains("aws-sigv4") == (aws != nil), "spec.aws", "stands with the place aws-sigv4, and only with it")
     problems.require(revision >= 0, "spec.revision", "not negative")
     return problems.list
   }
 
   private static func isPlace(_ text: String) -> Bool {
-    if ["basic", "path", "body"].contains(text) { return true }
+    if ["basic", "path", "body", "websocket", "aws-sigv4"].contains(text) { return true }
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard parts.count == 2, (1...128).contains(parts[1].utf8.count) else { return false }
     switch parts[0] {

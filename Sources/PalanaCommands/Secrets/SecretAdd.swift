@@ -19,12 +19,16 @@ struct SecretAdd: PalanaCommand {
   @Flag(help: "Only the gateway may use it (the default).") var proxyOnly = false
   @Flag(help: "The agent may read it, as a file under /run/secrets.") var agentReadable = false
   @OptionGroup var binding: SecretBindingOptions
-  @Option(help: ArgumentHelp("What the agent sees instead of the value.", valueName: "text")) var placeholder: String?
+  @Option(
+    help: ArgumentHelp(
+      "What the agent sees instead of the value; shape:NAME makes one in the shape that programs check for.",
+      valueName: "text"))
+  var placeholder: String?
 
   func validate() throws {
     if proxyOnly, agentReadable { throw ValidationError("--proxy-only and --agent-readable exclude each other") }
-    if agentReadable, !binding.hosts.isEmpty || !binding.places.isEmpty || placeholder != nil {
-      throw ValidationError("--host, --in and --placeholder are for proxy-only secrets")
+    if agentReadable, !binding.isEmpty || placeholder != nil {
+      throw ValidationError("--host, --in, --require, --aws-… and --placeholder are for proxy-only secrets")
     }
   }
 
@@ -34,7 +38,7 @@ struct SecretAdd: PalanaCommand {
     let payload = try SecretPayload.add(
       name: name, access: agentReadable ? .agentReadable : .proxyOnly, values: try await sources.read(context.io),
       hosts: binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places,
-      placeholder: placeholder)
+      placeholder: placeholder, require: binding.require, aws: binding.aws)
     let summary = try await context.withClient { client in
       try await client.call(.addSecret, ["name": agent], body: .secret(payload), as: SecretSummary.self)
     }
@@ -53,17 +57,38 @@ struct SecretBindingOptions: ParsableArguments {
   @Option(
     name: .customLong("in"), parsing: .singleValue,
     help: ArgumentHelp(
-      "Where in a request it may stand: header:NAME, basic, query:NAME, path or body. Repeatable.", valueName: "place"))
+      "Where in a request it may stand: header:NAME, basic, query:NAME, path, body, websocket or aws-sigv4. Repeatable.",
+      valueName: "place"))
   var places: [String] = []
+  @Flag(inversion: .prefixedNo, help: "Refuse requests to the hosts that carry another credential in one of the places.")
+  var require: Bool?
+  @Option(help: ArgumentHelp("With aws-sigv4: the only region that requests are signed for.", valueName: "region"))
+  var awsRegion: String?
+  @Option(help: ArgumentHelp("With aws-sigv4: the only service that requests are signed for.", valueName: "service"))
+  var awsService: String?
+
+  var isEmpty: Bool { hosts.isEmpty && places.isEmpty && require == nil && aws == nil }
+
+  var aws: AWSScope? {
+    guard let awsRegion, let awsService else { return nil }
+    return AWSScope(region: awsRegion, service: awsService)
+  }
 
   func validate() throws {
     for place in places {
       let isKnown =
-        ["basic", "path", "body"].contains(place)
+        ["basic", "path", "body", "websocket", "aws-sigv4"].contains(place)
         || ["header:", "query:"].contains { place.hasPrefix($0) && place.count > $0.count }
       guard isKnown else {
-        throw ValidationError("‘--in \(place)’ is not a place: header:NAME, basic, query:NAME, path or body")
+        throw ValidationError(
+          "‘--in \(place)’ is not a place: header:NAME, basic, query:NAME, path, body, websocket or aws-sigv4")
       }
+    }
+    guard (awsRegion == nil) == (awsService == nil) else {
+      throw ValidationError("--aws-region and --aws-service belong together")
+    }
+    if places.contains("aws-sigv4"), aws == nil {
+      throw ValidationError("--in aws-sigv4 needs --aws-region and --aws-service")
     }
   }
 }

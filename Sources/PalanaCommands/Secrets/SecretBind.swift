@@ -14,14 +14,15 @@ struct SecretBind: PalanaCommand {
   @OptionGroup var binding: SecretBindingOptions
 
   func validate() throws {
-    guard !binding.hosts.isEmpty || !binding.places.isEmpty else { throw ValidationError("give --host or --in") }
+    guard !binding.isEmpty else { throw ValidationError("give --host, --in or --require") }
   }
 
   func execute(in context: CommandContext) async throws -> Int32 {
     let agent = try ResourceName(agent).text
     let name = name
     let request = SecretBindRequest(
-      hosts: binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places)
+      hosts: binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places,
+      require: binding.require, aws: binding.aws)
     let summary = try await context.withClient { client in
       try await client.call(
         .bindSecret, ["name": agent, "secret": name], body: try .json(encoding: request), as: SecretSummary.self)

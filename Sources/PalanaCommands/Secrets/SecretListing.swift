@@ -37,7 +37,7 @@ struct SecretListing: PalanaCommand {
           .init(secret.name), .init(key.key), .init(secret.access.rawValue),
           .init(secret.access == .agentReadable ? "/run/secrets/\(path)" : key.placeholder), .init(key.variable),
           inert ? .init("unbound", .warning) : .init(secret.hosts.joined(separator: ",")),
-          .init(secret.places.joined(separator: ",")), .init(Age.text(since: secret.createdAt, now: now)),
+          .init(SecretReport.places(secret, separator: ",")), .init(Age.text(since: secret.createdAt, now: now)),
         ])
       }
     }

@@ -36,10 +36,19 @@ struct SecretReport {
       }
     }
     if summary.access == .proxyOnly, !summary.hosts.isEmpty {
-      let places = summary.places.isEmpty ? "" : " in " + summary.places.joined(separator: ", ")
+      let places = summary.places.isEmpty ? "" : " in " + Self.places(summary, separator: ", ")
       lines.append("  goes to \(summary.hosts.joined(separator: ", "))\(places)")
     }
+    if summary.require == true { lines.append("  requests with another credential in its place are refused") }
     return lines
+  }
+
+  /// Where it may stand, the scope of signatures with it: `aws-sigv4(eu-west-1/s3)`.
+  static func places(_ summary: SecretSummary, separator: String) -> String {
+    summary.places.map { place in
+      guard place == "aws-sigv4", let aws = summary.aws else { return place }
+      return "\(place)(\(aws.region)/\(aws.service))"
+    }.joined(separator: separator)
   }
 
   /// Says once that values on the command line stay in the shell's history.

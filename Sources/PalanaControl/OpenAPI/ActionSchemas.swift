@@ -72,16 +72,22 @@ enum ActionSchemas {
       required: ["name": Schema.text, "values": Schema.textMap],
       optional: [
         "access": Schema.choice(SecretBindingSpec.Access.self), "hosts": Schema.texts, "places": Schema.texts,
-        "placeholder": Schema.text,
+        "placeholder": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope"),
       ]),
     "SecretRotateRequest": Schema.object(required: ["values": Schema.textMap]),
-    "SecretBindRequest": Schema.object(optional: ["hosts": Schema.texts, "places": Schema.texts]),
+    "SecretBindRequest": Schema.object(
+      optional: [
+        "hosts": Schema.texts, "places": Schema.texts, "require": Schema.boolean, "aws": Schema.reference("AWSScope"),
+      ]),
     "SecretSummary": Schema.object(
       required: [
         "name": Schema.text, "access": Schema.choice(SecretBindingSpec.Access.self),
         "keys": Schema.list(of: Schema.reference("SecretKey")), "hosts": Schema.texts, "places": Schema.texts,
         "revision": Schema.integer,
-      ], optional: ["createdAt": Schema.time]),
+      ],
+      optional: [
+        "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "createdAt": Schema.time,
+      ]),
     "SecretList": Schema.items("SecretSummary"),
     "EgressRuleEntry": Schema.object(
       required: ["source": Schema.text, "rule": Schema.reference("EgressRule")]),

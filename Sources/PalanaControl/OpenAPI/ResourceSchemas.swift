@@ -49,7 +49,10 @@ enum ResourceSchemas {
           "agent": Schema.text, "secret": Schema.text, "access": Schema.choice(SecretBindingSpec.Access.self),
           "keys": Schema.list(of: Schema.reference("SecretKey")), "hosts": Schema.texts, "places": Schema.texts,
           "revision": Schema.integer,
-        ], optional: ["owner": Schema.text])),
+        ],
+        optional: ["owner": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope")])),
+    "AWSScope": Schema.object(
+      "What AWS requests are signed for.", required: ["region": Schema.text, "service": Schema.text]),
     "SecretBindingList": Schema.items("SecretBinding", kind: "SecretBindingList"),
     "KillOrder": Schema.resource(
       "KillOrder",

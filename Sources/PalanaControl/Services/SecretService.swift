@@ -39,14 +39,16 @@ package struct SecretService: Sendable {
     let spec = try SecretBindingSpec.draft(
       owner: target, agent: agent.metadata.name, secret: request.name, access: access,
       keys: Array(request.values.keys), hosts: request.hosts ?? [], places: request.places ?? [],
-      placeholder: request.placeholder,
+      placeholder: request.placeholder, require: request.require, aws: request.aws,
       taken: Set(existing.flatMap { $0.spec.keys.compactMap(\.placeholder) }))
     try SecretValueRules.check(request.values, access: access)
+    try SecretValueRules.check(request.values, places: spec.places)
     let binding = SecretBinding(metadata: ObjectMeta(name: try SecretBindingName.name(of: spec)), spec: spec)
     try trail.allow(
       .secrets, "add", by: caller, agent: try agent.reference(), secrets: [request.name],
       details: [
         "access": access.rawValue, "keys": Self.keys(request.values), "hosts": spec.hosts.joined(separator: " "),
+        "places": spec.places.joined(separator: " "),
       ])
     try await store(values: request.values, spec, agent, target)
     let created: SecretBinding
@@ -100,6 +102,7 @@ package struct SecretService: Sendable {
         hint: "its keys: \(binding.spec.keys.map(\.key).joined(separator: ", "))")
     }
     try SecretValueRules.check(request.values, access: binding.spec.access)
+    try SecretValueRules.check(request.values, places: binding.spec.places)
     try trail.allow(
       .secrets, "rotate", by: caller, agent: try agent.reference(), secrets: [secret],
       details: ["keys": Self.keys(request.values)])
@@ -120,24 +123,29 @@ package struct SecretService: Sendable {
     guard binding.spec.access == .proxyOnly else {
       throw PalanaError(.invalid, "the secret ‘\(secret)’ is agent-readable: the gateway never puts it anywhere")
     }
-    guard request.hosts != nil || request.places != nil else {
+    guard request != SecretBindRequest() else {
       throw PalanaError(.invalid, "neither hosts nor places are given")
     }
     var checked = binding.spec
-    checked.hosts = request.hosts ?? checked.hosts
-    checked.places = request.places ?? checked.places
+    Self.apply(request, to: &checked)
     _ = try PlaceholderBinding.bindings(from: checked)
     try trail.allow(
       .secrets, "bind", by: caller, agent: try agent.reference(), secrets: [secret],
       details: [
         "hosts": checked.hosts.joined(separator: " "), "places": checked.places.joined(separator: " "),
       ])
-    let changed = try await change(binding, target) { spec in
-      spec.hosts = request.hosts ?? spec.hosts
-      spec.places = request.places ?? spec.places
-    }
+    let changed = try await change(binding, target) { Self.apply(request, to: &$0) }
     try await gateway.refresh()
     return Self.summary(changed)
+  }
+
+  private static func apply(_ request: SecretBindRequest, to spec: inout SecretBindingSpec) {
+    spec.hosts = request.hosts ?? spec.hosts
+    spec.places = request.places ?? spec.places
+    spec.require = request.require ?? spec.require
+    spec.aws = request.aws ?? spec.aws
+    // Other places: what was said of the scope of signatures means nothing any more.
+    if request.aws == nil, !spec.places.contains(PlaceholderBinding.Place.awsSigV4.text) { spec.aws = nil }
   }
 
   /// Writes a change of a binding, starting over when somebody else wrote in between.
@@ -221,6 +229,7 @@ package struct SecretService: Sendable {
   static func summary(_ binding: SecretBinding) -> SecretSummary {
     SecretSummary(
       name: binding.spec.secret, access: binding.spec.access, keys: binding.spec.keys, hosts: binding.spec.hosts,
-      places: binding.spec.places, revision: binding.spec.revision, createdAt: binding.metadata.creationTimestamp)
+      places: binding.spec.places, require: binding.spec.require, aws: binding.spec.aws, revision: binding.spec.revision,
+      createdAt: binding.metadata.creationTimestamp)
   }
 }

@@ -46,6 +46,7 @@ enum DenialAnswer {
     case 407: "Proxy Authentication Required"
     case 408: "Request Timeout"
     case 413: "Content Too Large"
+    case 415: "Unsupported Media Type"
     case 429: "Too Many Requests"
     case 431: "Request Header Fields Too Large"
     case 502: "Bad Gateway"

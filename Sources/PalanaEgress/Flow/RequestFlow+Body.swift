@@ -26,7 +26,7 @@ extension RequestFlow {
     if exchange.isCollecting {
       exchange.isCollecting = false
       if exchange.heldBody == nil { exchange.heldBody = ByteBuffer() }
-      return allowed(exchange)
+      return filterHeld(exchange)
     }
     if !exchange.requestFilters.isEmpty {
       filter(exchange) { (filters) throws(Refusal) in try filters.finish() }
@@ -55,7 +55,7 @@ extension RequestFlow {
   /// The body is needed whole before the request goes on in ``allowed(_:)``.
   func collect(_ exchange: Exchange) {
     if case .length(let count)? = exchange.head?.framing, count > Int64(limits.bodyRewriteBytes) {
-      return refuse(exchange, Self.tooLarge)
+      return refuse(exchange, tooLarge)
     }
     exchange.isCollecting = true
     if exchange.head?.expectsContinue == true { client?.sendContinue() }
@@ -65,10 +65,23 @@ extension RequestFlow {
 
   private func hold(_ contents: ByteBuffer, _ exchange: Exchange) {
     let count = (exchange.heldBody?.readableBytes ?? 0) + contents.readableBytes
-    guard count <= limits.bodyRewriteBytes else { return refuse(exchange, Self.tooLarge) }
+    guard count <= limits.bodyRewriteBytes else { return refuse(exchange, tooLarge) }
     if exchange.heldBody?.writeImmutableBuffer(contents) == nil { exchange.heldBody = contents }
   }
 
-  private static let tooLarge = Refusal(
-    .placeholderLeft, "the body is larger than what the gateway can hold to put credentials in")
+  /// What looks at bodies as they pass looks at one that was held before anything is put into it.
+  private func filterHeld(_ exchange: Exchange) {
+    if let body = exchange.heldBody, !exchange.requestFilters.isEmpty {
+      do {
+        var passed = try exchange.requestFilters.pass(body) ?? ByteBuffer()
+        if var rest = try exchange.requestFilters.finish() { passed.writeBuffer(&rest) }
+        exchange.heldBody = passed
+      } catch {
+        return refuse(exchange, error)
+      }
+    }
+    allowed(exchange)
+  }
+
+  private var tooLarge: Refusal { CredentialInjector.tooLarge(limits.bodyRewriteBytes) }
 }

@@ -50,11 +50,15 @@ extension RequestFlow {
     guard let head = exchange.head, let target = exchange.target, let authority = exchange.authority,
       let scheme = exchange.scheme
     else { return }
-    if exchange.holdsBody, exchange.heldBody == nil, exchange.hasBody { return collect(exchange) }
-    exchange.planned = agent
+    let injector = CredentialInjector(agent: agent, authority: authority, scheme: scheme)
     do {
-      exchange.injection = try CredentialInjector(agent: agent, authority: authority, scheme: scheme)
-        .plan(head, target, secrets: loop.shared.secrets)
+      if exchange.hasBody, exchange.heldBody == nil {
+        if try injector.needsBody(head, limit: limits.bodyRewriteBytes) { exchange.holdsBody = true }
+        if exchange.holdsBody { return collect(exchange) }
+      }
+      exchange.planned = agent
+      exchange.injection = try injector.plan(
+        head, target, body: exchange.heldBody, secrets: loop.shared.secrets, clock: loop.shared.clock)
     } catch {
       return refuse(exchange, error)
     }
@@ -64,9 +68,17 @@ extension RequestFlow {
 
   /// The values that are not in memory. Each request gets all of its values at one moment, so a rotation is seen wholly or not at all.
   private func fetchSecrets(_ exchange: Exchange) {
+    fetch(exchange.injection.missing, for: exchange) { flow, values in flow.fetched(exchange, values) }
+  }
+
+  /// Fetches values that are not in memory. `next` gets them in the same order, or nil when one cannot be had; it is called only
+  /// while the request is still under way.
+  func fetch(
+    _ wanted: [PlaceholderBinding], for exchange: Exchange,
+    _ next: @escaping (RequestFlow, [Redacted<String>]?) -> Void
+  ) {
     let source = loop.shared.secrets
-    let wanted = exchange.injection.missing
-    let bound = NIOLoopBound((self, exchange), eventLoop: loop.eventLoop)
+    let bound = NIOLoopBound((self, exchange, next), eventLoop: loop.eventLoop)
     let eventLoop = loop.eventLoop
     let taken = loop.shared.bridge.submit {
       var values: [Redacted<String>]? = []
@@ -79,9 +91,9 @@ extension RequestFlow {
       }
       let result = values
       eventLoop.execute {
-        let (flow, exchange) = bound.value
+        let (flow, exchange, next) = bound.value
         guard flow.exchange === exchange, !exchange.isRecorded else { return }
-        flow.fetched(exchange, result)
+        next(flow, result)
         flow.client?.proceed()
       }
     }

@@ -67,6 +67,7 @@ extension RequestFlow {
   private func answer(_ exchange: Exchange, _ refusal: Refusal) {
     guard let client else { return }
     record(exchange, refusal)
+    if exchange.isRelay { return closeRelay(exchange, client) }
     if exchange.responseStarted { return client.abandon() }
     self.exchange = exchange
     dial?.cancel()

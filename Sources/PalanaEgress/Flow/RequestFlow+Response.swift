@@ -103,13 +103,14 @@ extension RequestFlow {
       self.upstream?.abort()
       return upstreamFailed(UpstreamFailure(.upstreamProtocolError, "the upstream switched protocols without being asked"))
     }
-    if exchange.scrubber != nil {
+    if exchange.scrubber != nil || exchange.injection.readsFrames {
       guard !head.fields.fields.contains(where: { $0.known == .websocketExtensions }) else {
         self.upstream?.abort()
         return upstreamFailed(
           UpstreamFailure(.upstreamProtocolError, "the upstream uses a websocket extension that nobody asked for"))
       }
       scrubFrames(of: exchange)
+      if exchange.injection.readsFrames { injectIntoFrames(of: exchange) }
     }
     exchange.status = 101
     exchange.responseStarted = true

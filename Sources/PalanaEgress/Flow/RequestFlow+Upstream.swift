@@ -10,7 +10,10 @@ extension RequestFlow {
     }
     guard let authority = exchange.authority, let scheme = exchange.scheme else { return }
     do {
-      if let body = exchange.heldBody { exchange.newBody = try exchange.bodyRewriter?(body, exchange) ?? body }
+      if let held = exchange.heldBody {
+        let body = exchange.injection.message?.body ?? held
+        exchange.newBody = try exchange.bodyRewriter?(body, exchange) ?? body
+      }
     } catch {
       return refuse(exchange, error)
     }
@@ -68,7 +71,7 @@ extension RequestFlow {
     UpstreamHead.write(
       head, target: target, host: tunnel?.hostText ?? authority.hostText(for: scheme), framing: framing,
       injection: exchange.injection, isUpgrade: exchange.isUpgrade,
-      isScrubbed: exchange.scrubber != nil || !exchange.injection.isEmpty, into: &buffer)
+      isScrubbed: exchange.scrubber != nil || !exchange.injection.isEmpty || exchange.injection.readsFrames, into: &buffer)
     spareFields = head.fields.fields
     exchange.head = nil
     exchange.target = nil

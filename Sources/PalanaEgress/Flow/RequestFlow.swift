@@ -51,7 +51,7 @@ final class RequestFlow {
   /// Whether more contents may be read from the client.
   var wantsContents: Bool {
     guard let exchange else { return false }
-    return exchange.isCollecting || upstream?.isWritable ?? false
+    return exchange.isCollecting || !exchange.isRelayHeld && (upstream?.isWritable ?? false)
   }
 
   /// The same agent in a new state. A request under way is judged again.

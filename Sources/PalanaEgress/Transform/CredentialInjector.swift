@@ -14,9 +14,13 @@ struct CredentialInjector {
 
   /// The plan for a request; empty when it holds no placeholder.
   ///
+  /// - Parameters:
+  ///   - body: the whole body, where ``needsBody(_:limit:)`` asks for it.
+  ///   - clock: the time by which signatures are judged.
   /// - Throws: ``Refusal`` when a placeholder stands where it must not.
   func plan(
-    _ head: RequestHead, _ target: RequestTarget, secrets: any SecretValueSource
+    _ head: RequestHead, _ target: RequestTarget, body: ByteBuffer? = nil, secrets: any SecretValueSource,
+    clock: WallClock = .system
   ) throws(Refusal) -> InjectionPlan {
     let fields = head.fields
     let span = fields.bytes.readableBytesUInt8Span
@@ -24,25 +28,35 @@ struct CredentialInjector {
     // One pass over the whole head: nearly every request ends here.
     let hasMarker = agent.scanner.firstMatch(in: span) != nil
     let hasPercent = Bytes.contains(span, UInt8(ascii: "%"))
-    if hasMarker || hasPercent { try checkTarget(head, target) }
+    let isPlain = !hasMarker && !hasPercent && body == nil && agent.required.isEmpty
+    let message = isPlain ? nil : MessagePlaces(target: target, heldBody: body)
+    if hasMarker || hasPercent, let message { try planTarget(head, target, message, &plan) }
     for (index, field) in fields.fields.enumerated() {
       if field.known == .authorization { try planBasic(fields, index, field, &plan) }
       guard hasMarker || hasPercent else { continue }
-      try planField(fields, index, field, hasMarker, hasPercent, &plan)
+      if hasMarker, let message, field.known == .authorization, AWSAuthorization.isSignature(fields.array(field.value)) {
+        try planSignature(head, index, field, clock, message, &plan)
+      } else {
+        try planField(fields, index, field, hasMarker, hasPercent, &plan)
+      }
     }
+    if let body, let message, bindsBody { try planBody(fields, body, message, &plan) }
+    if let message, !agent.required.isEmpty { try checkRequired(fields, target, plan, message) }
+    if !agent.inWebsocket.isEmpty { plan.readsFrames = agent.inWebsocket.contains(where: mayReceive) }
     guard !plan.isEmpty else { return plan }
     try refuseDuplicates(fields, plan)
+    if let message, !message.isEmpty { plan.message = message }
     guard plan.take(from: secrets) else { throw Self.unusable }
     return plan
   }
 
-  static let unusable = Refusal(.secretUnavailable, "a secret of this request has characters that cannot stand in a header")
-  private static let notBound = Refusal(
+  static let unusable = Refusal(.secretUnavailable, "a secret of this request has characters that cannot stand in its place")
+  static let notBound = Refusal(
     .secretNotBound, "a placeholder stands for no secret that may go to this destination in this place")
-  private static let left = Refusal(
+  static let left = Refusal(
     .placeholderLeft, "a placeholder stands where the gateway does not replace it")
 
-  // MARK: Places
+  // MARK: Fields
 
   private func planField(
     _ fields: HeadFields, _ index: Int, _ field: HeadField, _ hasMarker: Bool, _ hasPercent: Bool,
@@ -80,30 +94,28 @@ struct CredentialInjector {
     where mayStand: (PlaceholderBinding) -> Bool
   ) throws(Refusal) {
     var use = InjectionPlan.Use(field: field, isBasic: isBasic, text: text, places: [])
+    var rest = text
     for match in matches {
       guard let found = match.placeholder else { throw Self.notBound }
       let binding = agent.bindings[found]
-      guard mayStand(binding), binding.destinations.contains(where: mayReceive) else { throw Self.notBound }
+      guard mayStand(binding), mayReceive(binding) else { throw Self.notBound }
       use.places.append((match.range, plan.index(of: binding)))
+      for index in match.range { rest[index] = UInt8(ascii: " ") }
     }
+    // Beside one that is replaced there may be another one in disguise.
+    try refuseEncoded(rest)
     plan.add(use)
   }
 
-  private func mayReceive(_ destination: BoundDestination) -> Bool {
-    destination.scheme == scheme && destination.port == authority.port && destination.host.matches(authority.host)
-  }
-
-  private func checkTarget(_ head: RequestHead, _ target: RequestTarget) throws(Refusal) {
-    guard agent.scanner.firstMatch(in: target.path.description) == nil else { throw Self.left }
-    try refuseEncoded(head.fields.array(head.target))
-    let span = head.fields.bytes.readableBytesUInt8Span
-    guard agent.scanner.firstMatch(in: span.extracting(head.target.range)) == nil,
-      agent.scanner.firstMatch(in: span.extracting(head.method.range)) == nil
-    else { throw Self.left }
+  /// Whether the secret may go to where this request goes.
+  func mayReceive(_ binding: PlaceholderBinding) -> Bool {
+    binding.destinations.contains { destination in
+      destination.scheme == scheme && destination.port == authority.port && destination.host.matches(authority.host)
+    }
   }
 
   /// Looks for placeholders behind one or two layers of percent-encoding: an upstream would decode them.
-  private func refuseEncoded(_ bytes: [UInt8]) throws(Refusal) {
+  func refuseEncoded(_ bytes: [UInt8]) throws(Refusal) {
     var text = bytes
     for _ in 0..<2 {
       guard let decoded = Bytes.percentDecoded(text) else { return }

@@ -1,7 +1,8 @@
+import NIOCore
 import PalanaCore
 import PalanaSecrets
 
-/// Which fields of one request get which values. Made once per request; a value is put in exactly once and never searched.
+/// Which places of one request get which values. Made once per request; a value is put in exactly once and never searched.
 struct InjectionPlan {
   /// A field that holds placeholders.
   struct Use {
@@ -19,9 +20,17 @@ struct InjectionPlan {
   private var secrets: [Redacted<String>?] = []
   /// New values by the index of their field.
   private(set) var values: [Int: [UInt8]] = [:]
+  /// What is beside the header fields; nil for nearly every request.
+  var message: MessagePlaces?
+  /// Whether messages of a websocket are looked into.
+  var readsFrames = false
+  /// Names of secrets that were put into such messages.
+  private var frameSecrets: Set<String> = []
 
-  var isEmpty: Bool { uses.isEmpty }
-  var secretNames: [String] { bindings.isEmpty ? [] : bindings.map { $0.secretName } }
+  var isEmpty: Bool { bindings.isEmpty }
+  var secretNames: [String] {
+    bindings.isEmpty && frameSecrets.isEmpty ? [] : frameSecrets.union(bindings.map(\.secretName)).sorted()
+  }
   /// What has to be fetched before the plan is complete.
   var missing: [PlaceholderBinding] { isEmpty ? [] : zip(bindings, secrets).filter { $1 == nil }.map { $0.0 } }
 
@@ -35,8 +44,10 @@ struct InjectionPlan {
 
   mutating func add(_ use: Use) { uses.append(use) }
 
+  mutating func noteFrames(_ names: Set<String>) { frameSecrets.formUnion(names) }
+
   /// Takes the values that are in memory.
-  /// - Returns: false when a value cannot stand in a header.
+  /// - Returns: false when a value cannot stand in its place.
   mutating func take(from source: any SecretValueSource) -> Bool {
     for (index, binding) in bindings.enumerated() {
       secrets[index] = source.cachedValue(of: binding.ref, revision: binding.revision)
@@ -45,7 +56,7 @@ struct InjectionPlan {
   }
 
   /// Takes the values of ``missing``, in that order.
-  /// - Returns: false when a value cannot stand in a header.
+  /// - Returns: false when a value cannot stand in its place.
   mutating func supply(_ fetched: [Redacted<String>]) -> Bool {
     var rest = fetched[...]
     for index in secrets.indices where secrets[index] == nil { secrets[index] = rest.popFirst() }
@@ -76,6 +87,9 @@ struct InjectionPlan {
       value += use.text[copied...]
       values[use.field] = use.isBasic ? Array("Basic ".utf8) + Base64.encode(value) : value
     }
+    guard let message else { return true }
+    guard message.fill(known, fields: values) else { return false }
+    if let (field, value) = message.authorization { values[field] = value }
     return true
   }
 

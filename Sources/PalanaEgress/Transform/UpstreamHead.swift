@@ -15,11 +15,7 @@ enum UpstreamHead {
     let fields = head.fields
     unsafe buffer.writeBytes(fields.bytes.readableBytesUInt8Span.extracting(head.method.range).bytes)
     buffer.writeStaticString(" ")
-    buffer.writeString(target.path.description)
-    if let query = target.query {
-      buffer.writeStaticString("?")
-      buffer.writeString(query)
-    }
+    writeTarget(target, injection.message, into: &buffer)
     buffer.writeStaticString(" HTTP/1.1\r\nhost: ")
     buffer.writeString(host)
     buffer.writeStaticString("\r\n")
@@ -44,6 +40,11 @@ enum UpstreamHead {
       if let value = injection.values[index] { return .replace(value) }
       return .copy
     }
+    if let token = injection.message?.sessionToken {
+      buffer.writeStaticString("x-amz-security-token: ")
+      buffer.writeBytes(token)
+      buffer.writeStaticString("\r\n")
+    }
     switch framing {
     case .length(let count):
       buffer.writeStaticString("content-length: ")
@@ -55,6 +56,15 @@ enum UpstreamHead {
     if isUpgrade { buffer.writeStaticString("connection: upgrade\r\nupgrade: websocket\r\n") }
     if asksForIdentity { buffer.writeStaticString("accept-encoding: identity\r\n") }
     buffer.writeStaticString("\r\n")
+  }
+}
+
+extension UpstreamHead {
+  private static func writeTarget(_ target: RequestTarget, _ places: MessagePlaces?, into buffer: inout ByteBuffer) {
+    if let path = places?.path { buffer.writeBytes(path) } else { buffer.writeString(target.path.description) }
+    guard let query = target.query else { return }
+    buffer.writeStaticString("?")
+    if let query = places?.query { buffer.writeBytes(query) } else { buffer.writeString(query) }
   }
 }
 

@@ -51,4 +51,21 @@ package enum SecretValueRules {
       throw PalanaError(.invalid, "the values of the secret have \(total) bytes, more than \(largest)")
     }
   }
+
+  /// Checks that values can stand where the secret may: what the gateway would refuse at the first request.
+  ///
+  /// - Parameter places: as in ``SecretBindingSpec/places``.
+  /// - Throws: ``PalanaError`` with code `invalid`.
+  package static func check(_ values: [String: Redacted<String>], places: [String]) throws(PalanaError) {
+    guard places.contains(PlaceholderBinding.Place.path.text) else { return }
+    for key in values.keys.sorted() {
+      guard let bytes = values[key]?.reveal().utf8 else { continue }
+      guard !bytes.contains(UInt8(ascii: "/")), !bytes.contains(UInt8(ascii: "\\")), !bytes.allSatisfy({ $0 == UInt8(ascii: ".") })
+      else {
+        throw PalanaError(
+          .invalid, "the value of \(key) cannot stand in a path: it would become another segment",
+          hint: "add each segment as a secret of its own")
+      }
+    }
+  }
 }

@@ -1,7 +1,7 @@
 package import PalanaCore
 
 extension PlaceholderBinding.Place {
-  /// Reads `header:NAME`, `basic`, `query:NAME`, `path` or `body`.
+  /// Reads `header:NAME`, `basic`, `query:NAME`, `path`, `body`, `websocket` or `aws-sigv4`.
   ///
   /// - Throws: ``PalanaError`` with code `invalid`.
   package static func parse(_ text: String) throws(PalanaError) -> Self {
@@ -9,6 +9,8 @@ extension PlaceholderBinding.Place {
     case "basic": return .basic
     case "path": return .path
     case "body": return .body
+    case "websocket": return .websocket
+    case "aws-sigv4": return .awsSigV4
     default: break
     }
     if let name = suffix(of: text, after: "header:"), name.utf8.allSatisfy(isFieldNameByte) {
@@ -25,7 +27,7 @@ extension PlaceholderBinding.Place {
     }
     throw PalanaError(
       .invalid, "‘\(SecretNames.shown(text))’ is not a place in a request",
-      hint: "places are header:NAME, basic, query:NAME, path and body")
+      hint: "places are header:NAME, basic, query:NAME, path, body, websocket and aws-sigv4")
   }
 
   /// The written form, which ``parse(_:)`` reads.
@@ -36,6 +38,8 @@ extension PlaceholderBinding.Place {
     case .query(let name): "query:\(name)"
     case .path: "path"
     case .body: "body"
+    case .websocket: "websocket"
+    case .awsSigV4: "aws-sigv4"
     }
   }
 

@@ -4,8 +4,7 @@ package import PalanaCore
 extension PlaceholderBinding {
   /// The usable form of a written binding: one for each key that has a placeholder. Agent-readable secrets have none.
   ///
-  /// Without places it is `header:authorization` and `basic`. The places `query`, `path` and `body` are kept; what the data
-  /// path does not support yet it refuses by name.
+  /// Without places it is `header:authorization` and `basic`.
   ///
   /// - Parameter owner: the owner of the agent, where the spec does not say it.
   /// - Throws: ``PalanaError`` with code `invalid` that names the field.
@@ -27,6 +26,8 @@ extension PlaceholderBinding {
       do { places.insert(try Place.parse(place)) } catch { throw error.at("spec.places[\(index)]") }
     }
     if places.isEmpty { places = [.header("authorization"), .basic] }
+    try checkRequire(spec, places)
+    try checkSigning(spec, places)
     let path = SecretPath(area: .proxySecrets, owner: owner, agent: agent, secret: spec.secret)
     var seen: Set<String> = []
     var result: [PlaceholderBinding] = []
@@ -43,9 +44,74 @@ extension PlaceholderBinding {
       result.append(
         PlaceholderBinding(
           placeholder: placeholder, secretName: spec.secret, ref: SecretRef(path: path, key: key.key),
-          destinations: destinations, places: places, revision: spec.revision))
+          destinations: destinations, places: AWSKey(rawValue: key.key).flatMap { spec.aws == nil ? nil : $0.places } ?? places,
+          isRequired: spec.require ?? false, signing: signing(spec, key.key, path), revision: spec.revision))
     }
     return result
+  }
+
+  /// The keys of a secret that signs AWS requests.
+  private enum AWSKey: String, CaseIterable {
+    case accessKeyID = "access_key_id"
+    case secretKey = "secret_access_key"
+    case sessionToken = "session_token"
+
+    /// Only the identifier and the session token ever stand in a request.
+    var places: Set<Place> {
+      switch self {
+      case .accessKeyID: [.awsSigV4]
+      case .secretKey: []
+      case .sessionToken: [.header("x-amz-security-token")]
+      }
+    }
+  }
+
+  private static func signing(_ spec: SecretBindingSpec, _ key: String, _ path: SecretPath) -> Signing? {
+    guard let scope = spec.aws, key == AWSKey.accessKeyID.rawValue else { return nil }
+    let hasToken = spec.keys.contains { $0.key == AWSKey.sessionToken.rawValue }
+    return Signing(
+      region: scope.region, service: scope.service, secretKey: SecretRef(path: path, key: AWSKey.secretKey.rawValue),
+      sessionToken: hasToken ? SecretRef(path: path, key: AWSKey.sessionToken.rawValue) : nil)
+  }
+
+  /// In a path, a body or a message nobody can tell another credential from other text.
+  private static func checkRequire(_ spec: SecretBindingSpec, _ places: Set<Place>) throws(PalanaError) {
+    guard spec.require == true else { return }
+    let canTell = places.contains { place in
+      switch place {
+      case .header, .basic, .query, .awsSigV4: true
+      case .path, .body, .websocket: false
+      }
+    }
+    guard canTell else {
+      throw PalanaError(
+        .invalid, "spec.require: another credential can be recognised only in a header, Basic, a query or an AWS signature",
+        hint: "bind the secret to one of these places, or leave --require out")
+    }
+  }
+
+  private static func checkSigning(_ spec: SecretBindingSpec, _ places: Set<Place>) throws(PalanaError) {
+    guard places.contains(.awsSigV4) else {
+      if spec.aws != nil {
+        throw PalanaError(.invalid, "spec.aws: a region and a service are for the place aws-sigv4")
+      }
+      return
+    }
+    guard places.count == 1 else {
+      throw PalanaError(.invalid, "spec.places: aws-sigv4 cannot stand with other places")
+    }
+    guard let aws = spec.aws, AWSScope.isName(aws.region), AWSScope.isName(aws.service) else {
+      throw PalanaError(
+        .invalid, "spec.aws: aws-sigv4 needs the region and the service that requests are signed for",
+        hint: "for example --aws-region eu-west-1 --aws-service s3")
+    }
+    let names = Set(spec.keys.map(\.key))
+    guard names.isSubset(of: AWSKey.allCases.map(\.rawValue)),
+      names.isSuperset(of: [AWSKey.accessKeyID.rawValue, AWSKey.secretKey.rawValue])
+    else {
+      throw PalanaError(
+        .invalid, "spec.keys: aws-sigv4 needs the keys access_key_id and secret_access_key, and may have session_token")
+    }
   }
 
   /// A standard placeholder is always right; anything else keeps the rules for chosen ones.

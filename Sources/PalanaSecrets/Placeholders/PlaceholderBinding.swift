@@ -9,9 +9,33 @@ package struct PlaceholderBinding: Hashable, Sendable {
     case header(String)
     /// User name or password of `Authorization: Basic`.
     case basic
+    /// The value of the query parameter of this name.
     case query(String)
+    /// A segment of the path, or part of one.
     case path
+    /// A text in a JSON, form or multipart body.
     case body
+    /// A text message of a websocket.
+    case websocket
+    /// The access key of an AWS Signature Version 4, which the gateway makes again.
+    case awsSigV4
+  }
+
+  /// What an access key signs for, and where the rest of it lives.
+  package struct Signing: Hashable, Sendable {
+    /// The region and the service in the scope of its signatures.
+    package var region: String
+    package var service: String
+    package var secretKey: SecretRef
+    /// Of temporary credentials.
+    package var sessionToken: SecretRef?
+
+    package init(region: String, service: String, secretKey: SecretRef, sessionToken: SecretRef? = nil) {
+      self.region = region
+      self.service = service
+      self.secretKey = secretKey
+      self.sessionToken = sessionToken
+    }
   }
 
   /// What the agent writes; its UTF-8 is searched for.
@@ -22,18 +46,24 @@ package struct PlaceholderBinding: Hashable, Sendable {
   /// Where the request must go. Empty: the placeholder is inert.
   package var destinations: [BoundDestination]
   package var places: Set<Place>
+  /// Whether a request to a destination may carry nothing but placeholders in the places.
+  package var isRequired: Bool
+  /// For the access key id of a secret that signs AWS requests.
+  package var signing: Signing?
   /// Grows with each rotation.
   package var revision: Int
 
   package init(
     placeholder: String, secretName: String, ref: SecretRef, destinations: [BoundDestination], places: Set<Place>,
-    revision: Int
+    isRequired: Bool = false, signing: Signing? = nil, revision: Int
   ) {
     self.placeholder = placeholder
     self.secretName = secretName
     self.ref = ref
     self.destinations = destinations
     self.places = places
+    self.isRequired = isRequired
+    self.signing = signing
     self.revision = revision
   }
 }

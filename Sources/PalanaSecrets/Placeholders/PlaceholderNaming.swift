@@ -6,12 +6,13 @@ package enum PlaceholderNaming {
   /// The start of every placeholder that was not chosen by a person.
   package static let prefix = "TOKEN_"
   /// Bytes of the longest placeholder.
-  package static let longest = 128
+  package static let longest = 256
 
   /// The keys of a secret with what the agent sees for each, in the order of their names.
   ///
   /// - Parameters:
-  ///   - custom: replaces the placeholder; only for a secret with one key.
+  ///   - custom: replaces the placeholder; only for a secret with one key. `shape:NAME` makes one for each key, see
+  ///     ``PlaceholderShape``.
   ///   - taken: placeholders of the agent's other secrets.
   /// - Throws: ``PalanaError`` with code `invalid`, or `conflict` when a placeholder is another secret's already.
   package static func keys(
@@ -31,7 +32,8 @@ package enum PlaceholderNaming {
       }
       return names.map { SecretKey(key: $0) }
     }
-    if let custom {
+    let shape = try custom.flatMap { (text) throws(PalanaError) in try PlaceholderShape.parse(text) }
+    if let custom, shape == nil {
       guard names.count == 1 else {
         throw PalanaError(
           .invalid, "a placeholder can be chosen only for a secret with one key",
@@ -43,7 +45,12 @@ package enum PlaceholderNaming {
     var result: [SecretKey] = []
     for key in names {
       let isMain = names.count == 1 || key == "token"
-      let placeholder = custom ?? standard(secret: secret, key: isMain ? nil : key)
+      let placeholder =
+        if let shape, shape.suits(key: key, of: names) {
+          shape.make(besides: seen)
+        } else {
+          (shape == nil ? custom : nil) ?? standard(secret: secret, key: isMain ? nil : key)
+        }
       guard seen.insert(placeholder).inserted else {
         throw PalanaError(
           .conflict, "the placeholder \(placeholder) stands for something else already",

@@ -7,7 +7,7 @@ package enum PlaceholderRules {
   /// Bytes of the shortest placeholder that a person may choose.
   package static let shortest = 12
 
-  /// Checks a chosen placeholder: 12 to 128 characters that are safe in a header, a URL and JSON, that do not look like a
+  /// Checks a chosen placeholder: 12 to 256 characters that are safe in a header, a URL and JSON, that do not look like a
   /// word or a host name.
   ///
   /// - Throws: ``PalanaError`` with code `invalid` that says what is wrong.
@@ -31,11 +31,19 @@ package enum PlaceholderRules {
     let hasSmall = bytes.contains { (97...122).contains($0) }
     let hasDigit = bytes.contains { (48...57).contains($0) }
     guard hasCapital || hasSmall else { throw refuse("it has no letters") }
+    guard Set(bytes).count >= 5 else { throw refuse("it has fewer than five different characters") }
+    if isLongNumber(bytes) { return }
     let marks = [hasCapital, hasDigit, bytes.contains(UInt8(ascii: "_"))].count { $0 }
     guard marks >= 2 else {
       throw refuse("it looks like plain text; it needs two of: a capital, a digit, an underscore")
     }
-    guard Set(bytes).count >= 5 else { throw refuse("it has fewer than five different characters") }
+  }
+
+  /// 32 hexadecimal digits and more, also with dashes in between, as a UUID has them: nobody writes these by chance.
+  private static func isLongNumber(_ bytes: [UInt8]) -> Bool {
+    let digits = bytes.filter { $0 != UInt8(ascii: "-") }
+    return digits.count >= 32 && digits.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
+      && digits.contains { (48...57).contains($0) }
   }
 
   /// RFC 3986 §2.3 unreserved characters: they pass unchanged through headers, URLs, JSON and shells.

@@ -7,16 +7,19 @@ extension SecretBindingSpec {
   ///
   /// - Parameters:
   ///   - hosts, places: as a person wrote them; empty: the usual ones of a well-known name, else none (the secret is inert).
-  ///   - placeholder: a chosen placeholder, for a secret with one key.
+  ///   - placeholder: a chosen placeholder, for a secret with one key, or `shape:NAME`.
+  ///   - require: whether another credential in one of the places is refused.
+  ///   - aws: what AWS requests are signed for.
   ///   - taken: placeholders of the same agent's other secrets.
   /// - Throws: ``PalanaError`` with code `invalid` or `conflict`.
   package static func draft(
     owner: UserIdentity, agent: ResourceName, secret: String, access: Access, keys: some Collection<String>,
-    hosts: [String] = [], places: [String] = [], placeholder: String? = nil, taken: Set<String> = []
+    hosts: [String] = [], places: [String] = [], placeholder: String? = nil, require: Bool? = nil,
+    aws: AWSScope? = nil, taken: Set<String> = []
   ) throws(PalanaError) -> SecretBindingSpec {
-    if access == .agentReadable, !hosts.isEmpty || !places.isEmpty {
+    if access == .agentReadable, !hosts.isEmpty || !places.isEmpty || require != nil || aws != nil {
       throw PalanaError(
-        .invalid, "hosts and places are for proxy-only secrets",
+        .invalid, "hosts, places and what is required there are for proxy-only secrets",
         hint: "leave them out, or let the gateway keep the value with --proxy-only")
     }
     let usual = access == .proxyOnly ? WellKnownSecret.named(secret) : nil
@@ -25,7 +28,7 @@ extension SecretBindingSpec {
       keys: try PlaceholderNaming.keys(
         ofSecret: secret, keys: keys, access: access, custom: placeholder, taken: taken),
       hosts: hosts.isEmpty ? usual?.hosts ?? [] : hosts,
-      places: places.isEmpty ? usual?.places ?? [] : places, revision: 1)
+      places: places.isEmpty ? usual?.places ?? [] : places, require: require == true ? true : nil, aws: aws, revision: 1)
     _ = try PlaceholderBinding.bindings(from: spec)
     return spec
   }
