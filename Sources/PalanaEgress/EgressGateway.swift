@@ -26,12 +26,15 @@ package final class EgressGateway: Service {
   ) throws(PalanaError) {
     let mint = try LeafMint(authority: certificateAuthority)
     let upstreamTLS = try UpstreamTLS.context(extraRoots: configuration.upstreamCAFiles)
+    let upstreamHTTP2 = try UpstreamTLS.context(
+      extraRoots: configuration.upstreamCAFiles, protocols: ["h2", "http/1.1"])
     resolverThreads = NIOThreadPool(numberOfThreads: NameResolver.threadCount)
     mintThreads = NIOThreadPool(numberOfThreads: 2)
     shared = GatewayShared(
       configuration: configuration, resolver: NameResolver(configuration: configuration, threads: resolverThreads),
       leaves: LeafStore(mint: mint, threads: mintThreads, clock: clock, limits: configuration.limits),
-      upstreamTLS: upstreamTLS, secrets: secrets, bridge: AsyncBridge(limit: 4096), clock: clock, logger: logger)
+      upstreamTLS: upstreamTLS, upstreamHTTP2: upstreamHTTP2, secrets: secrets, bridge: AsyncBridge(limit: 4096), clock: clock,
+      logger: logger)
     let threads = configuration.threads > 0 ? configuration.threads : min(8, System.coreCount)
     let sinks: [any AuditSink]
     do {

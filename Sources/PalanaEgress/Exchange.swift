@@ -35,11 +35,19 @@ final class Exchange {
   var isHeadRequest = false
   var keepsAlive = true
   var minorVersion: UInt8 = 1
-  /// The head as it was sent, while it may be sent once more on another connection.
+  /// The head as it was sent, while it may be sent once more on another connection: always if the upstream says that it did not
+  /// look at it, otherwise only if ``isRepeatable``.
   var retry: ByteBuffer?
+  var isRepeatable = false
   /// Whether any byte of it went to an upstream.
   var wentUpstream = false
   var responseStarted = false
+  /// Whether the client reads trailers (gRPC).
+  var acceptsTrailers = false
+  /// Whether an upstream that speaks HTTP/2 is spoken to in it.
+  var prefersHTTP2 = false
+  /// What the upstream must answer to a websocket handshake that the gateway began.
+  var websocketAccept: String?
   /// A websocket: contents are its bytes in both directions.
   var isRelay = false
   var scrubber: ResponseScrubber?

@@ -3,16 +3,10 @@ import PalanaPolicy
 
 /// The answer to a request that did not pass: `{"error","reason","host","request_id","hint"}`.
 enum DenialAnswer {
+  /// The whole answer in HTTP/1.1.
   static func write(_ refusal: Refusal, exchange: Exchange, closes: Bool, into buffer: inout ByteBuffer) {
     let status = refusal.reason.status
-    var body = ByteBuffer()
-    body.writeString("{\"error\":\"\(status >= 500 ? "egress_unavailable" : "egress_denied")\",\"reason\":\"")
-    body.writeString(refusal.reason.rawValue)
-    body.writeString("\",\"host\":\"")
-    writeEscaped(exchange.authority?.host.description ?? "", into: &body)
-    body.writeString("\",\"request_id\":\"\(exchange.id)\",\"hint\":\"")
-    writeEscaped(refusal.explanation, into: &body)
-    body.writeString("\"}\n")
+    var body = body(refusal, exchange: exchange)
     // The reason stands in the first line too: of a refused CONNECT most clients show nothing else.
     buffer.writeString("HTTP/1.1 \(status) \(phrase(status)) (\(refusal.reason.rawValue))\r\n")
     buffer.writeStaticString("content-type: application/json\r\ncontent-length: ")
@@ -21,6 +15,25 @@ enum DenialAnswer {
     if closes { buffer.writeStaticString("connection: close\r\n") }
     buffer.writeStaticString("\r\n")
     if !exchange.isHeadRequest { buffer.writeBuffer(&body) }
+  }
+
+  /// Its fields in HTTP/2, without the length.
+  static func fields(_ refusal: Refusal) -> [(String, String)] {
+    [
+      (":status", String(refusal.reason.status)), ("content-type", "application/json"), ("cache-control", "no-store"),
+    ]
+  }
+
+  static func body(_ refusal: Refusal, exchange: Exchange) -> ByteBuffer {
+    var body = ByteBuffer()
+    body.writeString("{\"error\":\"\(refusal.reason.status >= 500 ? "egress_unavailable" : "egress_denied")\",\"reason\":\"")
+    body.writeString(refusal.reason.rawValue)
+    body.writeString("\",\"host\":\"")
+    writeEscaped(exchange.authority?.host.description ?? "", into: &body)
+    body.writeString("\",\"request_id\":\"\(exchange.id)\",\"hint\":\"")
+    writeEscaped(refusal.explanation, into: &body)
+    body.writeString("\"}\n")
+    return body
   }
 
   /// JSON string contents (RFC 8259 §7).

@@ -75,7 +75,7 @@ struct LeafMint: Sendable {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: [.certificate(leaf)], privateKey: .privateKey(tlsKey))
     configuration.minimumTLSVersion = .tlsv12
-    configuration.applicationProtocols = ["http/1.1"]
+    configuration.applicationProtocols = ["h2", "http/1.1"]
     // Clients present nothing, so no root has to be loaded.
     configuration.certificateVerification = .none
     configuration.trustRoots = .certificates([])

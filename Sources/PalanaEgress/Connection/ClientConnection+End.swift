@@ -34,6 +34,8 @@ extension ClientConnection {
     inbound = nil
     outbound = nil
     flow.end(reason)
+    endStreams(reason)
+    multiplexed = nil
     if let tunnel, !tunnel.hasRequests {
       // The event of a CONNECT that nothing followed.
       flow.record(tunnel.opening, .allow, reason == .clientAborted ? nil : reason.text)

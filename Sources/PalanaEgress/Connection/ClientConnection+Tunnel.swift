@@ -49,8 +49,9 @@ extension ClientConnection {
     pipeline.fireChannelReadComplete()
   }
 
-  func handshakeCompleted() {
+  func handshakeCompleted(_ negotiated: String?) {
     guard phase == .handshaking else { return }
+    if negotiated == "h2" { return startHTTP2() }
     phase = .head
     deadline = loop.now + TimeAmount(limits.idleTimeout)
   }

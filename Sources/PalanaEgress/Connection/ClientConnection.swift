@@ -26,6 +26,8 @@ final class ClientConnection: ChannelDuplexHandler {
     case exchange
     /// A websocket: bytes only.
     case relay
+    /// HTTP/2: its streams are requests of their own.
+    case multiplexed
     /// The last answer was sent; what still comes is thrown away until the client closes.
     case draining
     case closed
@@ -48,6 +50,7 @@ final class ClientConnection: ChannelDuplexHandler {
   var needsFlush = false
   /// Whether the response goes to the agent in chunks.
   var isChunked = false
+  var multiplexed: HTTP2Connection?
   var deadline: NIODeadline
   /// Answers 407 so far.
   var challenges = 0
@@ -103,7 +106,7 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case TLSUserEvent.handshakeCompleted = event { handshakeCompleted() }
+    if case TLSUserEvent.handshakeCompleted(let negotiated) = event { handshakeCompleted(negotiated) }
     context.fireUserInboundEventTriggered(event)
   }
 
@@ -139,7 +142,7 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Bytes of both directions that wait here.
   var bufferedBytes: Int {
     (inbound?.storageCapacity ?? 0) + (outbound?.readableBytes ?? 0) + (context?.channel.waitingBytes ?? 0)
-      + (flow.upstream?.bufferedBytes ?? 0)
+      + (flow.upstream?.bufferedBytes ?? 0) + (multiplexed?.bufferedBytes ?? 0) + streamsUpstreamBytes
   }
 
   func updateRead() {
@@ -173,7 +176,7 @@ final class ClientConnection: ChannelDuplexHandler {
       case .draining, .closed:
         inbound = nil
         return
-      case .deciding, .minting, .handshaking: return
+      case .deciding, .minting, .handshaking, .multiplexed: return
       }
     }
   }
@@ -198,12 +201,14 @@ final class ClientConnection: ChannelDuplexHandler {
   // MARK: Deadlines and changes from outside
 
   func checkDeadline(_ now: NIODeadline) {
+    if phase == .multiplexed { return checkStreams(now) }
     guard deadline <= now else { return }
     switch phase {
     case .head where inbound != nil: refuseSlowHead()
     case .head, .draining: context?.close(promise: nil)
     case .hello, .minting, .handshaking: handshakeTimedOut()
     case .deciding, .exchange, .relay: streamTimedOut()
+    case .multiplexed: break
     case .closed: break
     }
   }

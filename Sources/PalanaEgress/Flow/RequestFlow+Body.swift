@@ -1,5 +1,6 @@
 import NIOCore
 import PalanaPolicy
+import PalanaSecrets
 
 /// The contents of a request, from its client to the upstream, and the bytes of a websocket in the same direction.
 extension RequestFlow {
@@ -22,6 +23,7 @@ extension RequestFlow {
   /// The request is whole.
   func requestEnded(trailers: HeadFields?) {
     guard let exchange, !exchange.isRequestWhole else { return }
+    if let trailers, let refusal = check(trailers) { return refuse(exchange, refusal) }
     exchange.isRequestWhole = true
     if exchange.isCollecting {
       exchange.isCollecting = false
@@ -33,6 +35,19 @@ extension RequestFlow {
       guard !exchange.isRecorded else { return }
     }
     upstream?.sendEnd(trailers: trailers)
+  }
+
+  /// Credentials are not put into trailers, and must not stand there either.
+  private func check(_ trailers: HeadFields) -> Refusal? {
+    guard agent.scanner.firstMatch(in: trailers.bytes.readableBytesUInt8Span) == nil else {
+      return Refusal(.placeholderLeft, "a placeholder stands where the gateway does not replace it")
+    }
+    do throws(Refusal) {
+      try loop.leakGuard.check(trailers, of: agent.id)
+      return nil
+    } catch {
+      return error
+    }
   }
 
   /// All contents that came with one read were given.

@@ -11,6 +11,8 @@ final class GatewayShared: Sendable {
   let leaves: LeafStore
   /// Verifies upstreams against the roots of the system and the configured ones; never against our own authority.
   let upstreamTLS: NIOSSLContext
+  /// The same, offering HTTP/2 as well.
+  let upstreamHTTP2: NIOSSLContext
   let secrets: any SecretValueSource
   let learner: FingerprintLearner
   let bridge: AsyncBridge
@@ -23,12 +25,13 @@ final class GatewayShared: Sendable {
 
   init(
     configuration: EgressGatewayConfiguration, resolver: NameResolver, leaves: LeafStore, upstreamTLS: NIOSSLContext,
-    secrets: any SecretValueSource, bridge: AsyncBridge, clock: WallClock, logger: Logger
+    upstreamHTTP2: NIOSSLContext, secrets: any SecretValueSource, bridge: AsyncBridge, clock: WallClock, logger: Logger
   ) {
     self.configuration = configuration
     self.resolver = resolver
     self.leaves = leaves
     self.upstreamTLS = upstreamTLS
+    self.upstreamHTTP2 = upstreamHTTP2
     self.secrets = secrets
     learner = FingerprintLearner(secrets: secrets)
     self.bridge = bridge

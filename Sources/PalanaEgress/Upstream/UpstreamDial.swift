@@ -5,7 +5,7 @@ import PalanaCore
 import PalanaPolicy
 
 /// Opens one connection to an upstream: resolve, check every address, dial the checked ones in turn, verify.
-final class UpstreamDial {
+final class UpstreamDial: PendingDial {
   private let key: UpstreamKey
   private let loop: LoopContext
   private var completion: ((Result<UpstreamConnection, UpstreamFailure>) -> Void)?
@@ -109,7 +109,8 @@ final class UpstreamDial {
     guard key.scheme == .https else { return nil }
     // For an address there is no server name: the certificate must name the address that was dialled.
     let name = key.authority.host.address == nil ? key.authority.host.description : nil
-    return Result { try NIOSSLClientHandler(context: loop.shared.upstreamTLS, serverHostname: name) }
+    let tls = key.offersHTTP2 ? loop.shared.upstreamHTTP2 : loop.shared.upstreamTLS
+    return Result { try NIOSSLClientHandler(context: tls, serverHostname: name) }
   }
 
   private func opened(_ result: Result<UpstreamConnection, UpstreamFailure>) {
@@ -123,7 +124,7 @@ final class UpstreamDial {
       current = nil
       lastFailure = failure
       // Another address of the same name would present the same broken certificate, or is the way around it.
-      if failure.reason == .upstreamCertificateInvalid { return finish(.failure(failure)) }
+      if failure.reason == .upstreamCertificateInvalid || failure.isProtocolMismatch { return finish(.failure(failure)) }
       tryNext()
     }
   }

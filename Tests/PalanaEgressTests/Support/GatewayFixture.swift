@@ -40,6 +40,8 @@ struct GatewayFixture: Sendable {
     /// Names in the upstream's certificate; nil: no TLS.
     var certificate: String? = "allowed.test"
     var certificateAuthority: PEMSource = .trusted
+    /// What the upstream speaks, the preferred protocol first.
+    var protocols = ["http/1.1"]
     /// How old the upstream's certificate is; it lives for a week.
     var certificateAge: Duration = .zero
     /// The newest TLS version of the upstream.
@@ -76,6 +78,7 @@ struct GatewayFixture: Sendable {
         .configuration(for: CanonicalHost.parse(name), now: now - options.certificateAge)
       // An upstream that ends with its connection waits until all of it is read.
       configuration.shutdownTimeout = .seconds(30)
+      configuration.applicationProtocols = options.protocols
       if options.certificateAuthority == .itself {
         let key = P256.Signing.PrivateKey()
         configuration.certificateChain = [.certificate(try selfSigned(name, key, now))]
