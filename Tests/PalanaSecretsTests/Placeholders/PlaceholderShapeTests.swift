@@ -53,12 +53,6 @@ import Testing
     #expect(parts.count == 3)
   }
 
-  @Test func aTakenPlaceholderIsNotMadeAgain() {
-    // 16 characters of base 32: nobody meets one by chance, so the loop is shown by a generator of few values elsewhere.
-    let one = PlaceholderShape.uuid.make(besides: [])
-    #expect(PlaceholderShape.uuid.make(besides: [one]) != one)
-  }
-
   @Test func aShapeReplacesTheStandardPlaceholder() throws {
     let one = try PlaceholderNaming.keys(
       ofSecret: "GITHUB_PAT", keys: ["token"], access: .proxyOnly, custom: "shape:github-pat")
