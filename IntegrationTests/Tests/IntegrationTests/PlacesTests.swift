@@ -10,7 +10,7 @@ import Testing
     let host = "allowed.test:\(platform.upstream.httpsPort)"
     try await platform.pcli("create", "places", "--template", "shell")
     try await platform.pcli("egress", "allow", "places", host)
-    func add(_ name: String, _ more: String..., value: String = value) async throws {
+    func add(_ name: String, _ more: String..., value: String = PlacesTests.value) async throws {
       try await platform.pcli(["secrets", "add", "places", name, "token=-", "--host", host] + more, input: value)
     }
     try await add("QUERY_KEY", "--in", "query:key")
