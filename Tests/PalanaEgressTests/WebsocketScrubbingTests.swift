@@ -86,6 +86,26 @@ struct WebsocketScrubbingTests {
     }
   }
 
+  /// Whatever an upstream or an agent sends: nothing is lost, added or changed that is no value.
+  @Test func anyBytesPassUnchanged() throws {
+    var generator = FingerprintTests.Seeded(seed: 11)
+    let key = FingerprintKey()
+    let leaks = LeakGuard([], [ValueFingerprint(Array(Self.value.utf8), key: key)], key: key)
+    for round in 0..<2_000 {
+      // Bytes that often make headers, and often do not.
+      let bytes = (0..<200).map { _ in
+        round % 2 == 0
+          ? [0x81, 0x01, 0x80, 0x02, 0x00, 0x8a, 0x85, 0x7e, 0xfe, 0x63].randomElement(using: &generator) ?? 0
+          : UInt8.random(in: 0...255, using: &generator)
+      }
+      let cut = Int.random(in: 0...200, using: &generator)
+      #expect(Self.scrubbed([bytes[..<cut], bytes[cut...]]) == bytes)
+      var filter = WebsocketLeakFilter(try #require(leaks.stream(for: try GatewayFixture.idA)))
+      let passed = [bytes[..<cut], bytes[cut...]].map { try? filter.pass(ByteBuffer(bytes: $0)) }
+      #expect(passed == [ByteBuffer(bytes: bytes[..<cut]), ByteBuffer(bytes: bytes[cut...])])
+    }
+  }
+
   @Test func aFloodOfEmptyFramesIsBounded() {
     var scrubber = WebsocketScrubber(Self.index())
     var passed = 0

@@ -26,6 +26,8 @@ final class FingerprintIndex: Sendable {
   /// The first entry with a window, by open addressing; -1 is free.
   private let slots: [Int32]
   private let entries: [Entry]
+  /// Of each entry, apart from it so that looking for one touches nothing else.
+  private let windows: [UInt64]
   /// Sorted, by the number of bytes less one.
   private let prefixes: [[UInt32]]
 
@@ -40,8 +42,8 @@ final class FingerprintIndex: Sendable {
     self.key = key
     var entries: [Entry] = []
     for (index, value) in values.enumerated() { entries += value.forms.map { Entry(value: index, form: $0) } }
-    // About one place in a hundred and more gives a false alarm; the smallest map is half of the fastest cache.
-    let bits = min(max(Self.log2(entries.count) + 7, 17), 24)
+    // One place in five hundred gives a false alarm, with more than thirty thousand forms more; a map stays within 2 MiB.
+    let bits = min(Self.log2(entries.count) + 9, 24)
     shift = UInt64(64 - bits)
     var bitmap = [UInt64](repeating: 0, count: 1 << (bits - 6))
     let mask = (1 << (Self.log2(entries.count) + 1)) - 1
@@ -58,6 +60,7 @@ final class FingerprintIndex: Sendable {
     self.bitmap = bitmap
     self.slots = slots
     self.entries = entries
+    windows = entries.map(\.form.window)
     prefixes = (0..<7).map { length in Array(Set(entries.map { $0.form.prefixes[length] })).sorted() }
   }
 
@@ -124,7 +127,7 @@ final class FingerprintIndex: Sendable {
     let window = unsafe key.window(base.word(at: place))
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: window) & mask
-    while slots[slot] >= 0, entries[Int(slots[slot])].form.window != window { slot = (slot + 1) & mask }
+    while slots[slot] >= 0, windows[Int(slots[slot])] != window { slot = (slot + 1) & mask }
     var next = slots[slot]
     var begun = false
     var longest: Entry?

@@ -32,6 +32,9 @@ extension RequestFlow {
       filter(exchange) { (filters) throws(Refusal) in try filters.finish() }
       guard !exchange.isRecorded else { return }
     }
+    if let trailers {
+      do { try loop.leakGuard.check(trailers, of: agent.id) } catch { return refuse(exchange, error) }
+    }
     upstream?.sendEnd(trailers: trailers)
   }
 
