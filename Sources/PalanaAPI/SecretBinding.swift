@@ -35,6 +35,9 @@ package struct SecretBindingSpec: ResourceSpec {
   package var require: Bool?
   /// What AWS requests are signed for; with the place `aws-sigv4`.
   package var aws: AWSScope?
+  /// `HOST` or `HOST:PORT` that tokens may go to which an endpoint gives in answer to a request with the secret: the agent gets
+  /// placeholders of them. Nil: such answers pass as they are.
+  package var tokenHosts: [String]?
   /// Counts rotations; a change makes the gateway forget what it holds.
   package var revision: Int
 

@@ -19,9 +19,11 @@ package struct SecretAddRequest: Decodable, Sendable {
   package var require: Bool?
   /// What AWS requests are signed for, with the place `aws-sigv4`.
   package var aws: AWSScope?
+  /// `HOST[:PORT]` that tokens may go to which an endpoint gives in answer to the secret. Nil: such answers pass as they are.
+  package var tokenHosts: [String]?
 
   private enum CodingKeys: String, CodingKey {
-    case name, access, values, hosts, places, placeholder, require, aws
+    case name, access, values, hosts, places, placeholder, require, aws, tokenHosts
   }
 
   package init(from decoder: any Decoder) throws {
@@ -34,6 +36,7 @@ package struct SecretAddRequest: Decodable, Sendable {
     placeholder = try container.decodeIfPresent(String.self, forKey: .placeholder)
     require = try container.decodeIfPresent(Bool.self, forKey: .require)
     aws = try container.decodeIfPresent(AWSScope.self, forKey: .aws)
+    tokenHosts = try container.decodeIfPresent([String].self, forKey: .tokenHosts)
   }
 }
 
@@ -55,12 +58,16 @@ package struct SecretBindRequest: Codable, Hashable, Sendable {
   package var places: [String]?
   package var require: Bool?
   package var aws: AWSScope?
+  package var tokenHosts: [String]?
 
-  package init(hosts: [String]? = nil, places: [String]? = nil, require: Bool? = nil, aws: AWSScope? = nil) {
+  package init(
+    hosts: [String]? = nil, places: [String]? = nil, require: Bool? = nil, aws: AWSScope? = nil, tokenHosts: [String]? = nil
+  ) {
     self.hosts = hosts
     self.places = places
     self.require = require
     self.aws = aws
+    self.tokenHosts = tokenHosts
   }
 }
 
@@ -75,16 +82,17 @@ package enum SecretPayload {
     var placeholder: String?
     var require: Bool?
     var aws: AWSScope?
+    var tokenHosts: [String]?
   }
 
   /// The body of `addSecret`.
   package static func add(
     name: String, access: SecretBindingSpec.Access?, values: [String: Redacted<String>], hosts: [String]?,
-    places: [String]?, placeholder: String?, require: Bool? = nil, aws: AWSScope? = nil
+    places: [String]?, placeholder: String?, require: Bool? = nil, aws: AWSScope? = nil, tokenHosts: [String]? = nil
   ) throws -> Redacted<[UInt8]> {
     let body = Body(
       name: name, access: access, values: values.mapValues { $0.reveal() }, hosts: hosts, places: places,
-      placeholder: placeholder, require: require, aws: aws)
+      placeholder: placeholder, require: require, aws: aws, tokenHosts: tokenHosts)
     return Redacted(Array(try JSONEncoder().encode(body)))
   }
 
@@ -107,13 +115,15 @@ package struct SecretSummary: Codable, Hashable, Sendable {
   package var require: Bool?
   /// What AWS requests are signed for.
   package var aws: AWSScope?
+  /// Where tokens may go that an endpoint gives in answer to the secret.
+  package var tokenHosts: [String]?
   /// Counts rotations.
   package var revision: Int
   package var createdAt: Timestamp?
 
   package init(
     name: String, access: SecretBindingSpec.Access, keys: [SecretKey], hosts: [String], places: [String],
-    require: Bool? = nil, aws: AWSScope? = nil, revision: Int, createdAt: Timestamp? = nil
+    require: Bool? = nil, aws: AWSScope? = nil, tokenHosts: [String]? = nil, revision: Int, createdAt: Timestamp? = nil
   ) {
     self.name = name
     self.access = access
@@ -122,6 +132,7 @@ package struct SecretSummary: Codable, Hashable, Sendable {
     self.places = places
     self.require = require
     self.aws = aws
+    self.tokenHosts = tokenHosts
     self.revision = revision
     self.createdAt = createdAt
   }

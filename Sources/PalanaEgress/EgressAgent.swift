@@ -26,6 +26,8 @@ package final class EgressAgent: Sendable {
   let inWebsocket: [PlaceholderBinding]
   let signers: [PlaceholderBinding]
   let required: [PlaceholderBinding]
+  /// Whether answers of token endpoints are rewritten for it.
+  let mintsTokens: Bool
 
   package init(
     subject: PolicySubject, source: IPAddress, proxyToken: Redacted<String>, decisions: DecisionCore,
@@ -38,6 +40,7 @@ package final class EgressAgent: Sendable {
     self.bindings = bindings
     self.isKilled = isKilled
     self.connectionLimit = connectionLimit
+    mintsTokens = bindings.contains { !$0.tokenDestinations.isEmpty }
     scanner = PlaceholderScanner(bindings.map(\.placeholder))
     inBody = bindings.filter { $0.places.contains(.body) }
     inWebsocket = bindings.filter { $0.places.contains(.websocket) }

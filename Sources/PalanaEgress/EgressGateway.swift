@@ -111,7 +111,7 @@ package final class EgressGateway: Service {
   /// Connections of agents that are gone, killed, or have another proxy token or address are cut; requests under way are
   /// judged again by the new policy. Returns when every loop has it. To kill, apply the killed state: that cuts as well.
   package func apply(_ snapshot: EgressSnapshot) async {
-    shared.learner.adopt(snapshot.bindings)
+    shared.learner.adopt(snapshot.bindings + shared.tokens.keep(Set(snapshot.agents.values.map(\.id))))
     await withDiscardingTaskGroup { group in
       for loop in loops { group.addTask { try? await loop.onLoop { $0.apply(snapshot) } } }
     }

@@ -66,6 +66,8 @@ import Testing
     #"{"name":"X","values":{"token":""}}"#, #"{"name":"X","values":{"token":["CANARY"]}}"#,
     #"{"name":"X","values":{"token":"CANARY"},"hosts":["*"]}"#, #"{"name":"X","values":{"token":"CANARY\n"}}"#,
     #"{"name":"X","values":{"token":"CANARY"},"places":["everywhere"]}"#,
+    #"{"name":"X","values":{"token":"CANARY"},"tokenHosts":["*"]}"#,
+    #"{"name":"X","values":{"token":"CANARY"},"access":"agent-readable","tokenHosts":["api.example.com"]}"#,
     #"{"name":"X","values":"CANARY"}"#, #"{"name":"X","value":"CANARY","values":{"a":"CANARY"}}"#,
     #"{"name":"X","values":{"token":"CANARY"}"#, #"{"name":"X","access":"CANARY","values":{"token":"CANARY"}}"#,
     #"{"name":"X","values":{"token":"CANARY"},"placeholder":"a b"}"#,
@@ -84,6 +86,25 @@ import Testing
       #expect(!answer.text.contains("CANARY"), "\(answer.text)")
       #expect(!"\(world.events)".contains("CANARY"))
       #expect(world.secrets.values.withLock { $0.isEmpty })
+    }
+  }
+
+  @Test func whereTokensGoIsKept() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let added = try await world.call(
+        .addSecret, as: .alice, Self.demo,
+        body: #"{"name":"OAUTH","values":{"token":"a-value"},"hosts":["oauth.example.com"],"tokenHosts":["api.example.com"]}"#
+      ).decoded(SecretSummary.self)
+      #expect(added.tokenHosts == ["api.example.com"])
+      let parameters = ["name": "demo", "secret": "OAUTH"]
+      let bound = try await world.call(.bindSecret, as: .alice, parameters, body: #"{"tokenHosts":["api.example.com:8443"]}"#)
+        .decoded(SecretSummary.self)
+      #expect(bound.tokenHosts == ["api.example.com:8443"] && bound.hosts == added.hosts)
+      #expect(world.events.contains { $0.details["tokenHosts"] == "api.example.com:8443" })
+      let other = try await world.call(.bindSecret, as: .alice, parameters, body: #"{"places":["basic"]}"#).decoded(SecretSummary.self)
+      #expect(other.tokenHosts == bound.tokenHosts)
+      #expect(try await world.call(.bindSecret, as: .alice, parameters, body: #"{"tokenHosts":["*"]}"#).status == 400)
     }
   }
 

@@ -115,7 +115,7 @@ extension SecretBindingSpec {
         (
           "aws",
           Words.object([("region", Words.text()), ("service", Words.text())], required: ["region", "service"])
-        ), ("revision", Words.integer(nil, "Counts rotations.")),
+        ), ("tokenHosts", Words.list(Words.text())), ("revision", Words.integer(nil, "Counts rotations.")),
       ], required: ["agent", "secret", "access", "keys", "hosts", "places", "revision"])
   }
 }

@@ -29,10 +29,12 @@ extension SecretBindingSpec {
     problems.unique(keys.map(\.key), "spec.keys", "the key")
     problems.unique(keys.compactMap(\.placeholder), "spec.keys", "the placeholder")
     problems.unique(keys.compactMap(\.variable), "spec.keys", "the variable")
-    for (index, host) in hosts.enumerated() {
-      problems.require(
-        (1...300).contains(host.utf8.count) && !host.utf8.contains { $0 <= 0x20 || $0 == 0x7f }, "spec.hosts[\(index)]",
-        "HOST or HOST:PORT without white space")
+    for (field, hosts) in [("hosts", hosts), ("tokenHosts", tokenHosts ?? [])] {
+      for (index, host) in hosts.enumerated() {
+        problems.require(
+          (1...300).contains(host.utf8.count) && !host.utf8.contains { $0 <= 0x20 || $0 == 0x7f }, "spec.\(field)[\(index)]",
+          "HOST or HOST:PORT without white space")
+      }
     }
     for (index, place) in places.enumerated() {
       problems.require(

@@ -28,7 +28,7 @@ struct SecretAdd: PalanaCommand {
   func validate() throws {
     if proxyOnly, agentReadable { throw ValidationError("--proxy-only and --agent-readable exclude each other") }
     if agentReadable, !binding.isEmpty || placeholder != nil {
-      throw ValidationError("--host, --in, --require, --aws-… and --placeholder are for proxy-only secrets")
+      throw ValidationError("--host, --in, --require, --aws-…, --token-host and --placeholder are for proxy-only secrets")
     }
   }
 
@@ -38,7 +38,8 @@ struct SecretAdd: PalanaCommand {
     let payload = try SecretPayload.add(
       name: name, access: agentReadable ? .agentReadable : .proxyOnly, values: try await sources.read(context.io),
       hosts: binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places,
-      placeholder: placeholder, require: binding.require, aws: binding.aws)
+      placeholder: placeholder, require: binding.require, aws: binding.aws,
+      tokenHosts: binding.tokenHosts.isEmpty ? nil : binding.tokenHosts)
     let summary = try await context.withClient { client in
       try await client.call(.addSecret, ["name": agent], body: .secret(payload), as: SecretSummary.self)
     }
@@ -67,7 +68,14 @@ struct SecretBindingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("With aws-sigv4: the only service that requests are signed for.", valueName: "service"))
   var awsService: String?
 
-  var isEmpty: Bool { hosts.isEmpty && places.isEmpty && require == nil && aws == nil }
+  @Option(
+    name: .customLong("token-host"), parsing: .singleValue,
+    help: ArgumentHelp(
+      "A host that tokens may go to which an endpoint gives in answer to it: the agent sees placeholders of them. Repeatable.",
+      valueName: "host[:port]"))
+  var tokenHosts: [String] = []
+
+  var isEmpty: Bool { hosts.isEmpty && places.isEmpty && require == nil && aws == nil && tokenHosts.isEmpty }
 
   var aws: AWSScope? {
     guard let awsRegion, let awsService else { return nil }

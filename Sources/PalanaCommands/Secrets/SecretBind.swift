@@ -14,7 +14,7 @@ struct SecretBind: PalanaCommand {
   @OptionGroup var binding: SecretBindingOptions
 
   func validate() throws {
-    guard !binding.isEmpty else { throw ValidationError("give --host, --in or --require") }
+    guard !binding.isEmpty else { throw ValidationError("give --host, --in, --require or --token-host") }
   }
 
   func execute(in context: CommandContext) async throws -> Int32 {
@@ -22,7 +22,7 @@ struct SecretBind: PalanaCommand {
     let name = name
     let request = SecretBindRequest(
       hosts: binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places,
-      require: binding.require, aws: binding.aws)
+      require: binding.require, aws: binding.aws, tokenHosts: binding.tokenHosts.isEmpty ? nil : binding.tokenHosts)
     let summary = try await context.withClient { client in
       try await client.call(
         .bindSecret, ["name": agent, "secret": name], body: try .json(encoding: request), as: SecretSummary.self)

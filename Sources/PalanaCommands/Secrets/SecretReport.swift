@@ -39,6 +39,9 @@ struct SecretReport {
       let places = summary.places.isEmpty ? "" : " in " + Self.places(summary, separator: ", ")
       lines.append("  goes to \(summary.hosts.joined(separator: ", "))\(places)")
     }
+    if let hosts = summary.tokenHosts, !hosts.isEmpty {
+      lines.append("  tokens in answers to it become placeholders for \(hosts.joined(separator: ", "))")
+    }
     if summary.require == true { lines.append("  requests with another credential in its place are refused") }
     return lines
   }

@@ -72,12 +72,13 @@ enum ActionSchemas {
       required: ["name": Schema.text, "values": Schema.textMap],
       optional: [
         "access": Schema.choice(SecretBindingSpec.Access.self), "hosts": Schema.texts, "places": Schema.texts,
-        "placeholder": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope"),
+        "placeholder": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "tokenHosts": Schema.texts,
       ]),
     "SecretRotateRequest": Schema.object(required: ["values": Schema.textMap]),
     "SecretBindRequest": Schema.object(
       optional: [
         "hosts": Schema.texts, "places": Schema.texts, "require": Schema.boolean, "aws": Schema.reference("AWSScope"),
+        "tokenHosts": Schema.texts,
       ]),
     "SecretSummary": Schema.object(
       required: [
@@ -86,7 +87,7 @@ enum ActionSchemas {
         "revision": Schema.integer,
       ],
       optional: [
-        "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "createdAt": Schema.time,
+        "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "tokenHosts": Schema.texts, "createdAt": Schema.time,
       ]),
     "SecretList": Schema.items("SecretSummary"),
     "EgressRuleEntry": Schema.object(

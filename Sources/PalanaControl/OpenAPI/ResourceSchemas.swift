@@ -50,7 +50,7 @@ enum ResourceSchemas {
           "keys": Schema.list(of: Schema.reference("SecretKey")), "hosts": Schema.texts, "places": Schema.texts,
           "revision": Schema.integer,
         ],
-        optional: ["owner": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope")])),
+        optional: ["owner": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "tokenHosts": Schema.texts])),
     "AWSScope": Schema.object(
       "What AWS requests are signed for.", required: ["region": Schema.text, "service": Schema.text]),
     "SecretBindingList": Schema.items("SecretBinding", kind: "SecretBindingList"),

@@ -37,7 +37,7 @@ enum SecretRoutes {
       // What is wrong with a body may be said by quoting it. Not with this one.
       throw PalanaError(
         error.code, "the body is not a valid \(type)",
-        hint: "values is an object of texts; known fields: name, access, values, hosts, places, placeholder, require, aws")
+        hint: "values is an object of texts; known fields: name, access, values, hosts, places, placeholder, require, aws, tokenHosts")
     }
   }
 }

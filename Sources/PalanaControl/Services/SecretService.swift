@@ -39,7 +39,7 @@ package struct SecretService: Sendable {
     let spec = try SecretBindingSpec.draft(
       owner: target, agent: agent.metadata.name, secret: request.name, access: access,
       keys: Array(request.values.keys), hosts: request.hosts ?? [], places: request.places ?? [],
-      placeholder: request.placeholder, require: request.require, aws: request.aws,
+      placeholder: request.placeholder, require: request.require, aws: request.aws, tokenHosts: request.tokenHosts,
       taken: Set(existing.flatMap { $0.spec.keys.compactMap(\.placeholder) }))
     try SecretValueRules.check(request.values, access: access)
     try SecretValueRules.check(request.values, places: spec.places)
@@ -48,7 +48,7 @@ package struct SecretService: Sendable {
       .secrets, "add", by: caller, agent: try agent.reference(), secrets: [request.name],
       details: [
         "access": access.rawValue, "keys": Self.keys(request.values), "hosts": spec.hosts.joined(separator: " "),
-        "places": spec.places.joined(separator: " "),
+        "places": spec.places.joined(separator: " "), "tokenHosts": Self.text(spec.tokenHosts),
       ])
     try await store(values: request.values, spec, agent, target)
     let created: SecretBinding
@@ -133,17 +133,21 @@ package struct SecretService: Sendable {
       .secrets, "bind", by: caller, agent: try agent.reference(), secrets: [secret],
       details: [
         "hosts": checked.hosts.joined(separator: " "), "places": checked.places.joined(separator: " "),
+        "tokenHosts": Self.text(checked.tokenHosts),
       ])
     let changed = try await change(binding, target) { Self.apply(request, to: &$0) }
     try await gateway.refresh()
     return Self.summary(changed)
   }
 
+  private static func text(_ hosts: [String]?) -> String { hosts?.joined(separator: " ") ?? "" }
+
   private static func apply(_ request: SecretBindRequest, to spec: inout SecretBindingSpec) {
     spec.hosts = request.hosts ?? spec.hosts
     spec.places = request.places ?? spec.places
     spec.require = request.require ?? spec.require
     spec.aws = request.aws ?? spec.aws
+    spec.tokenHosts = request.tokenHosts ?? spec.tokenHosts
     // Other places: what was said of the scope of signatures means nothing any more.
     if request.aws == nil, !spec.places.contains(PlaceholderBinding.Place.awsSigV4.text) { spec.aws = nil }
   }
@@ -229,7 +233,8 @@ package struct SecretService: Sendable {
   static func summary(_ binding: SecretBinding) -> SecretSummary {
     SecretSummary(
       name: binding.spec.secret, access: binding.spec.access, keys: binding.spec.keys, hosts: binding.spec.hosts,
-      places: binding.spec.places, require: binding.spec.require, aws: binding.spec.aws, revision: binding.spec.revision,
+      places: binding.spec.places, require: binding.spec.require, aws: binding.spec.aws, tokenHosts: binding.spec.tokenHosts,
+      revision: binding.spec.revision,
       createdAt: binding.metadata.creationTimestamp)
   }
 }

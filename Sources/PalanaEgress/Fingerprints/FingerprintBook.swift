@@ -42,6 +42,12 @@ final class FingerprintBook: Sendable {
     changes.wrappingAdd(1, ordering: .releasing)
   }
 
+  /// Knows one more value, until the next ``adopt(_:)`` that does not name it.
+  func add(_ binding: PlaceholderBinding, _ value: Redacted<String>) {
+    state.withLock { $0.wanted[binding.ref] = binding }
+    learn(binding, value)
+  }
+
   /// The secrets of which nothing is known in their current revision.
   var missing: [PlaceholderBinding] {
     state.withLock { state in state.wanted.values.filter { state.known[$0.ref]?.revision != $0.revision } }

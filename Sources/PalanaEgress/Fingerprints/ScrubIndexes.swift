@@ -16,7 +16,7 @@ struct ScrubIndexes {
 
   /// The index for the responses of a destination; nil when nothing of the agent may be there.
   mutating func index(
-    for agent: EgressAgent, _ scheme: EgressRequest.Scheme, _ authority: Authority, book: FingerprintBook
+    for agent: EgressAgent, _ scheme: EgressRequest.Scheme, _ authority: Authority, book: FingerprintBook, tokens: MintedTokens
   ) -> FingerprintIndex? {
     guard !agent.bindings.isEmpty else { return nil }
     let version = book.version
@@ -26,7 +26,7 @@ struct ScrubIndexes {
     }
     let key = UpstreamKey(agent: agent.id, authority: authority, scheme: scheme)
     if let known = made[key], known.agent === agent { return known.index }
-    let bound = agent.bindings.filter { $0.destinations.contains { $0.covers(scheme, authority) } }
+    let bound = (agent.bindings + tokens.bindings(of: agent)).filter { $0.destinations.contains { $0.covers(scheme, authority) } }
     let fingerprints = bound.isEmpty ? [] : book.fingerprints(of: bound)
     let index = fingerprints.isEmpty ? nil : FingerprintIndex(fingerprints, key: book.key)
     made[key] = Made(agent: agent, index: index)

@@ -50,7 +50,7 @@ extension RequestFlow {
     guard let head = exchange.head, let target = exchange.target, let authority = exchange.authority,
       let scheme = exchange.scheme
     else { return }
-    let injector = CredentialInjector(agent: agent, authority: authority, scheme: scheme)
+    let injector = CredentialInjector(agent: agent, authority: authority, scheme: scheme, tokens: loop.shared.tokens)
     do {
       if exchange.hasBody, exchange.heldBody == nil {
         if try injector.needsBody(head, limit: limits.bodyRewriteBytes) { exchange.holdsBody = true }

@@ -11,7 +11,9 @@ final class GatewayShared: Sendable {
   let leaves: LeafStore
   /// Verifies upstreams against the roots of the system and the configured ones; never against our own authority.
   let upstreamTLS: NIOSSLContext
+  /// Of secrets in the store, and of tokens in memory.
   let secrets: any SecretValueSource
+  let tokens = MintedTokens()
   let learner: FingerprintLearner
   let bridge: AsyncBridge
   let meters = AgentMeters()
@@ -29,8 +31,8 @@ final class GatewayShared: Sendable {
     self.resolver = resolver
     self.leaves = leaves
     self.upstreamTLS = upstreamTLS
-    self.secrets = secrets
-    learner = FingerprintLearner(secrets: secrets)
+    self.secrets = GatewaySecrets(store: secrets, tokens: tokens)
+    learner = FingerprintLearner(secrets: self.secrets)
     self.bridge = bridge
     self.clock = clock
     self.logger = logger

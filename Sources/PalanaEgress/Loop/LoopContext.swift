@@ -87,7 +87,7 @@ final class LoopContext {
 
   /// What takes the agent's secrets out of the responses of a destination; nil when none may be there.
   func scrubIndex(for agent: EgressAgent, _ scheme: EgressRequest.Scheme, _ authority: Authority) -> FingerprintIndex? {
-    scrubIndexes.index(for: agent, scheme, authority, book: shared.learner.book)
+    scrubIndexes.index(for: agent, scheme, authority, book: shared.learner.book, tokens: shared.tokens)
   }
 
   // MARK: State

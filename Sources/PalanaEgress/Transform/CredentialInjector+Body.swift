@@ -6,13 +6,16 @@ import PalanaSecrets
 extension CredentialInjector {
   /// Whether any secret of the agent may stand in the body of a request to this destination. If not, bodies pass as they come and
   /// a placeholder in them is inert text.
-  var bindsBody: Bool { agent.inBody.contains(where: mayReceive) }
+  var bindsBody: Bool {
+    if agent.inBody.contains(where: mayReceive) { return true }
+    return tokens?.bindings(of: agent).contains { $0.places.contains(.body) && mayReceive($0) } ?? false
+  }
 
   /// Whether the body has to be whole before the request can be sent.
   ///
   /// - Throws: ``Refusal`` when the head says already that it cannot be.
   func needsBody(_ head: RequestHead, limit: Int) throws(Refusal) -> Bool {
-    guard !agent.inBody.isEmpty || !agent.signers.isEmpty else { return false }
+    guard !agent.inBody.isEmpty || !agent.signers.isEmpty || agent.mintsTokens else { return false }
     guard head.framing != .none, head.framing != .length(0) else { return false }
     let bindsBody = bindsBody
     guard bindsBody || hashesBody(head.fields) else { return false }
@@ -42,8 +45,7 @@ extension CredentialInjector {
       body, type: types.count == 1 ? types.first.map { fields.text($0.value) } : nil, agent.scanner
     ) { decoded, encoding, text throws(Refusal) in
       for match in agent.scanner.matches(in: decoded.bytes.span) {
-        guard let index = match.placeholder else { throw Self.notBound }
-        let binding = agent.bindings[index]
+        guard let binding = binding(match, in: decoded.bytes[match.range]) else { throw Self.notBound }
         guard binding.places.contains(.body), mayReceive(binding) else { throw Self.notBound }
         text.add(
           .init(range: decoded.source(of: match.range), binding: found.index(of: binding), encoding: encoding))

@@ -11,6 +11,8 @@ struct CredentialInjector {
   let agent: EgressAgent
   let authority: Authority
   let scheme: EgressRequest.Scheme
+  /// Made for the agent in answers of token endpoints.
+  var tokens: MintedTokens?
 
   /// The plan for a request; empty when it holds no placeholder.
   ///
@@ -96,8 +98,7 @@ struct CredentialInjector {
     var use = InjectionPlan.Use(field: field, isBasic: isBasic, text: text, places: [])
     var rest = text
     for match in matches {
-      guard let found = match.placeholder else { throw Self.notBound }
-      let binding = agent.bindings[found]
+      guard let binding = binding(match, in: text[match.range]) else { throw Self.notBound }
       guard mayStand(binding), mayReceive(binding) else { throw Self.notBound }
       use.places.append((match.range, plan.index(of: binding)))
       for index in match.range { rest[index] = UInt8(ascii: " ") }
@@ -105,6 +106,12 @@ struct CredentialInjector {
     // Beside one that is replaced there may be another one in disguise.
     try refuseEncoded(rest)
     plan.add(use)
+  }
+
+  /// What a placeholder that was found stands for: a secret of the agent, or a token that was made for it.
+  func binding(_ match: PlaceholderScanner.Match, in text: some Collection<UInt8>) -> PlaceholderBinding? {
+    if let index = match.placeholder { return agent.bindings[index] }
+    return tokens?.binding(String(decoding: text, as: UTF8.self), of: agent)
   }
 
   /// Whether the secret may go to where this request goes.

@@ -28,6 +28,10 @@ extension PlaceholderBinding {
     if places.isEmpty { places = [.header("authorization"), .basic] }
     try checkRequire(spec, places)
     try checkSigning(spec, places)
+    var tokenDestinations: [BoundDestination] = []
+    for (index, host) in (spec.tokenHosts ?? []).enumerated() {
+      do { tokenDestinations.append(try BoundDestination.parse(host)) } catch { throw error.at("spec.tokenHosts[\(index)]") }
+    }
     let path = SecretPath(area: .proxySecrets, owner: owner, agent: agent, secret: spec.secret)
     var seen: Set<String> = []
     var result: [PlaceholderBinding] = []
@@ -47,6 +51,7 @@ extension PlaceholderBinding {
           destinations: destinations, places: AWSKey(rawValue: key.key).flatMap { spec.aws == nil ? nil : $0.places } ?? places,
           isRequired: spec.require ?? false, signing: signing(spec, key.key, path), revision: spec.revision))
     }
+    for index in result.indices { result[index].tokenDestinations = tokenDestinations }
     return result
   }
 

@@ -50,6 +50,8 @@ package struct PlaceholderBinding: Hashable, Sendable {
   package var isRequired: Bool
   /// For the access key id of a secret that signs AWS requests.
   package var signing: Signing?
+  /// Where tokens may go that an endpoint gives in answer to a request with the secret. Empty: such answers pass as they are.
+  package var tokenDestinations: [BoundDestination] = []
   /// Grows with each rotation.
   package var revision: Int
 

@@ -10,25 +10,27 @@ extension SecretBindingSpec {
   ///   - placeholder: a chosen placeholder, for a secret with one key, or `shape:NAME`.
   ///   - require: whether another credential in one of the places is refused.
   ///   - aws: what AWS requests are signed for.
+  ///   - tokenHosts: where tokens may go that an endpoint gives in answer to the secret.
   ///   - taken: placeholders of the same agent's other secrets.
   /// - Throws: ``PalanaError`` with code `invalid` or `conflict`.
   package static func draft(
     owner: UserIdentity, agent: ResourceName, secret: String, access: Access, keys: some Collection<String>,
     hosts: [String] = [], places: [String] = [], placeholder: String? = nil, require: Bool? = nil,
-    aws: AWSScope? = nil, taken: Set<String> = []
+    aws: AWSScope? = nil, tokenHosts: [String]? = nil, taken: Set<String> = []
   ) throws(PalanaError) -> SecretBindingSpec {
-    if access == .agentReadable, !hosts.isEmpty || !places.isEmpty || require != nil || aws != nil {
+    if access == .agentReadable, !hosts.isEmpty || !places.isEmpty || require != nil || aws != nil || tokenHosts != nil {
       throw PalanaError(
         .invalid, "hosts, places and what is required there are for proxy-only secrets",
         hint: "leave them out, or let the gateway keep the value with --proxy-only")
     }
     let usual = access == .proxyOnly ? WellKnownSecret.named(secret) : nil
-    let spec = SecretBindingSpec(
+    var spec = SecretBindingSpec(
       owner: owner, agent: agent.text, secret: secret, access: access,
       keys: try PlaceholderNaming.keys(
         ofSecret: secret, keys: keys, access: access, custom: placeholder, taken: taken),
       hosts: hosts.isEmpty ? usual?.hosts ?? [] : hosts,
       places: places.isEmpty ? usual?.places ?? [] : places, require: require == true ? true : nil, aws: aws, revision: 1)
+    spec.tokenHosts = tokenHosts
     _ = try PlaceholderBinding.bindings(from: spec)
     return spec
   }
