@@ -1,4 +1,5 @@
 import NIOCore
+import PalanaPolicy
 
 /// Walks over the frames of one direction of a websocket (RFC 6455 §5.2), however its bytes are cut.
 struct WebsocketFrames {
@@ -20,11 +21,8 @@ struct WebsocketFrames {
     case broken
   }
 
-  /// The longest header: two bytes, a length of eight, a mask of four.
-  private static let longestHeader = 14
-
   private var state = State.header
-  private var header: [UInt8] = []
+  private var header = ByteBuffer()
   private let isMasked: Bool
   private var isFinal = false
   private var isControl = false
@@ -44,14 +42,16 @@ struct WebsocketFrames {
     case .header:
       var index = start
       while index < bytes.count {
-        header.append(bytes[index])
+        header.writeInteger(bytes[index])
         index += 1
-        guard let length = headerLength else {
+        do {
+          guard let frame = try read() else { continue }
+          return (begin(frame), index)
+        } catch {
           state = .broken
           // The bytes of the header that came before were let through already.
           return (.broken, bytes.count)
         }
-        if header.count == length { return (finishHeader(), index) }
       }
       return (.header(endsMessage: false), index)
     }
@@ -65,29 +65,24 @@ struct WebsocketFrames {
     return (isControl ? .control(isWhole: rest == 0) : .data(endsMessage: rest == 0 && isFinal), start + taken)
   }
 
-  /// How many bytes the header has, judged by those that are there; nil when it is none.
-  private var headerLength: Int? {
-    guard header[0] & 0x70 == 0, [0, 1, 2, 8, 9, 10].contains(header[0] & 15) else { return nil }
-    guard header.count > 1 else { return 2 }
-    guard (header[1] & 0x80 != 0) == isMasked else { return nil }
-    let short = header[1] & 0x7f
-    // Control frames are short and whole.
-    if header[0] & 8 != 0, short > 125 || header[0] & 0x80 == 0 { return nil }
-    let extra = short == 126 ? 2 : short == 127 ? 8 : 0
-    // The highest bit of a long length is zero.
-    if extra == 8, header.count > 2, header[2] & 0x80 != 0 { return nil }
-    return 2 + extra + (isMasked ? 4 : 0)
+  /// The header, once all of it is there.
+  ///
+  /// - Throws: ``Refusal`` when it is none that the other side would take.
+  private mutating func read() throws(Refusal) -> WebsocketFrame? {
+    guard let frame = try WebsocketFrame.read(&header) else { return nil }
+    let isControl = frame.opcode & 8 != 0
+    guard [0, 1, 2, 8, 9, 10].contains(frame.opcode), (frame.mask != nil) == isMasked,
+      !isControl || frame.length <= 125 && frame.isLast
+    else { throw Refusal(.malformedRequest, "a websocket frame is none of the protocol") }
+    return frame
   }
 
-  private mutating func finishHeader() -> Part {
-    isFinal = header[0] & 0x80 != 0
-    isControl = header[0] & 8 != 0
-    let short = UInt64(header[1] & 0x7f)
-    let extra = short == 126 ? 2 : short == 127 ? 8 : 0
-    let length = extra == 0 ? short : header[2..<(2 + extra)].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    mask = (isMasked ? Array(header.suffix(4)) : [], 0)
-    header.removeAll(keepingCapacity: true)
-    if length > 0 { state = .payload(left: length) }
-    return .header(endsMessage: length == 0 && isFinal && !isControl)
+  private mutating func begin(_ frame: WebsocketFrame) -> Part {
+    header.clear()
+    isFinal = frame.isLast
+    isControl = frame.opcode & 8 != 0
+    mask = (frame.mask.map { key in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: key >> $0) } } ?? [], 0)
+    if frame.length > 0 { state = .payload(left: frame.length) }
+    return .header(endsMessage: frame.length == 0 && isFinal && !isControl)
   }
 }
