@@ -33,7 +33,7 @@ struct FuzzTests {
     " HTTP/1.1\r\n", "HTTP/1.1 100 C\r\n\r\n", "\r\n\r\n", "0\r\n\r\n", "evil.test", "\u{ff}", "x: y\r\n z\r\n",
   ]
 
-  private static func mutate(_ text: [UInt8], _ dice: inout Dice) -> [UInt8] {
+  static func mutate(_ text: [UInt8], _ dice: inout Dice) -> [UInt8] {
     var bytes = text
     for _ in 0..<Int.random(in: 1...3, using: &dice) {
       let place = Int.random(in: 0...bytes.count, using: &dice)
