@@ -46,7 +46,8 @@ public struct Posture: Sendable, Codable {
     rows.append(row(nil, "all (\(plane))"))
     let widths = (0..<5).map { column in rows.map { $0[column].count }.max() ?? 0 }
     var lines = rows.map { row in
-      zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }.joined(separator: "  ").trimmingCharacters(in: .whitespaces)
+      zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }.joined(separator: "  ").trimmingCharacters(
+        in: .whitespaces)
     }
     for entry in entries where entry.outcome == "broken" {
       lines.append("broken: \(entry.family.rawValue)/\(entry.name): \(entry.claim) But: \(entry.detail ?? "")")

@@ -38,10 +38,14 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
       guard let read = try? RequestTarget.parse(text, encodedSlashes: slashes) else { continue }
       let path = read.path.description
       guard path == "*" || path.hasPrefix("/") else { return "the path is \(path)" }
-      guard path.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") }) else { return "the path is \(path)" }
+      guard path.utf8.allSatisfy({ $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") }) else {
+        return "the path is \(path)"
+      }
       let segments = path.split(separator: "/").map { $0.prefix { $0 != ";" } }
       guard !segments.contains("."), !segments.contains("..") else { return "dots are left in \(path)" }
-      guard path == "*" || (try? CanonicalPath.parse(path, encodedSlashes: slashes)) == read.path else { return "\(path) is read as something else" }
+      guard path == "*" || (try? CanonicalPath.parse(path, encodedSlashes: slashes)) == read.path else {
+        return "\(path) is read as something else"
+      }
     }
     return nil
   }
@@ -54,7 +58,9 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
   ) { bytes in
     var end = 0
     for match in scanner.matches(in: bytes.span) {
-      guard match.range.lowerBound >= end, !match.range.isEmpty, match.range.upperBound <= bytes.count else { return "\(match.range) after \(end)" }
+      guard match.range.lowerBound >= end, !match.range.isEmpty, match.range.upperBound <= bytes.count else {
+        return "\(match.range) after \(end)"
+      }
       end = match.range.upperBound
     }
     let isThere = scanner.firstMatch(in: bytes.span) != nil
@@ -109,7 +115,10 @@ struct FuzzTarget: Sendable, CustomStringConvertible {
   /// A hello is the same in every prefix that holds it whole, and its name holds nothing strange.
   private static let hello = FuzzTarget(
     name: "hello",
-    seeds: ["\u{16}\u{3}\u{1}\u{0}\u{30}\u{1}\u{0}\u{0}\u{2c}\u{3}\u{3}" + String(repeating: "\u{7}", count: 32) + "\u{0}\u{0}\u{2}\u{13}\u{1}\u{1}\u{0}\u{0}\u{1}\u{0}"]
+    seeds: [
+      "\u{16}\u{3}\u{1}\u{0}\u{30}\u{1}\u{0}\u{0}\u{2c}\u{3}\u{3}" + String(repeating: "\u{7}", count: 32)
+        + "\u{0}\u{0}\u{2}\u{13}\u{1}\u{1}\u{0}\u{0}\u{1}\u{0}"
+    ]
   ) { bytes in
     guard case .complete(let name) = ClientHello.read(ByteBuffer(bytes: bytes)) else { return nil }
     if let name, !name.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) { return "the name is \(name)" }

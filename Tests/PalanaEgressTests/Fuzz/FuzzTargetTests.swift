@@ -35,7 +35,8 @@ struct EgressFuzzTargetTests {
   @discardableResult
   private func expect(_ target: FuzzTarget, _ bytes: [UInt8]) -> Bool {
     guard let problem = target.problem(bytes) else { return true }
-    Issue.record("\(target.name): \(problem), for \(String(decoding: bytes, as: UTF8.self).debugDescription) = \(Data(bytes).base64EncodedString())")
+    Issue.record(
+      "\(target.name): \(problem), for \(String(decoding: bytes, as: UTF8.self).debugDescription) = \(Data(bytes).base64EncodedString())")
     return false
   }
 }

@@ -25,7 +25,8 @@ enum AroundCases {
   }
 
   private static let udp = [
-    ("dns", "9.9.9.9", 53), ("quic", "192.0.2.7", 443), ("ntp", "192.0.2.7", 123), ("metadata", "169.254.169.254", 53), ("mdns", "224.0.0.251", 5353),
+    ("dns", "9.9.9.9", 53), ("quic", "192.0.2.7", 443), ("ntp", "192.0.2.7", 123), ("metadata", "169.254.169.254", 53),
+    ("mdns", "224.0.0.251", 5353),
   ].map { name, address, port in
     EgressCase(.around, "udp-\(name)", "No datagram leaves beside the gateway.", isSafe: true) { attack in
       try needsNetwork(attack)
@@ -65,10 +66,13 @@ enum AroundCases {
     return connects(attack, source, Int(UInt16(bigEndian: name.sin_port))) ? .broken("connected to the other agent") : .held
   }
 
-  private static let hostPorts = EgressCase(.around, "host-ports", "Of the machine nothing but the gateway's ports is reached.", isSafe: true) { attack in
+  private static let hostPorts = EgressCase(
+    .around, "host-ports", "Of the machine nothing but the gateway's ports is reached.", isSafe: true
+  ) { attack in
     try needsNetwork(attack)
     let port = attack.target.proxy.port
-    for other in [22, 53, 80, 443, 2375, 2379, 5432, 6443, 7180, 8200, 10250, port - 1, port + 1] where connects(attack, attack.target.proxy.address, other) {
+    for other in [22, 53, 80, 443, 2375, 2379, 5432, 6443, 7180, 8200, 10250, port - 1, port + 1]
+    where connects(attack, attack.target.proxy.address, other) {
       // A resolver for agents is part of the gateway.
       if other == 53 { continue }
       return .broken("connected to port \(other) of the machine")
@@ -84,7 +88,8 @@ enum AroundCases {
     return .held
   }
 
-  private static let spoofed = EgressCase(.around, "spoofed-source", "A packet with another agent's address as its source is dropped.") { attack in
+  private static let spoofed = EgressCase(.around, "spoofed-source", "A packet with another agent's address as its source is dropped.") {
+    attack in
     try needsNetwork(attack)
     guard let victim = try attack.b.source else { throw Missing("the second agent's address is not known") }
     let listener = try AgentSocket.make(attack.b, AF_INET, CInt(SOCK_DGRAM.rawValue))

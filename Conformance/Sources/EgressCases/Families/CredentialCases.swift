@@ -1,6 +1,7 @@
 /// A placeholder becomes a value only where it is bound, and is inert everywhere else.
 enum CredentialCases {
-  static let all: [EgressCase] = replaced.map { passes($0, $1) } + inert.map { refuses($0, $1, $2) } + elsewhere.map { other($0, $1) }
+  static let all: [EgressCase] =
+    replaced.map { passes($0, $1) } + inert.map { refuses($0, $1, $2) } + elsewhere.map { other($0, $1) }
     + [toOther, inClear, foreignLooksUnknown, leak, leakEncoded, inBody, splitHead, trailer, keptConnection]
 
   /// Fields in which the placeholder `MARK` is replaced, exactly once.
@@ -14,7 +15,8 @@ enum CredentialCases {
   ]
 
   private static func write(_ text: String, _ secret: CaseTarget.Secret) -> String {
-    var text = text.replacing("MARK", with: secret.placeholder).replacing("FOREIGN", with: secret.foreign).replacing("VALUE", with: secret.value)
+    var text = text.replacing("MARK", with: secret.placeholder).replacing("FOREIGN", with: secret.foreign).replacing(
+      "VALUE", with: secret.value)
     for (name, strip) in [("BASE(", false), ("BARE(", true)] {
       while let start = text.firstRange(of: name), let end = text[start.upperBound...].firstIndex(of: ")") {
         var coded = Base64.encode(Array(text[start.upperBound..<end].utf8))
@@ -30,7 +32,9 @@ enum CredentialCases {
       let secret = try attack.secret
       let verdict = attack.passed(try await attack.ask(attack.request([write(field, secret)])))
       guard verdict == .held, let request = attack.arrived.first else { return verdict }
-      guard let got = request.values("authorization").first, request.values("authorization").count == 1 else { return .broken("no such field arrived") }
+      guard let got = request.values("authorization").first, request.values("authorization").count == 1 else {
+        return .broken("no such field arrived")
+      }
       let wanted = write(field.replacing("MARK", with: "VALUE"), secret).split(separator: ":", maxSplits: 1).last?.drop { $0 == " " } ?? ""
       let decoded = got.split { $0 == " " || $0 == "\t" }.last.map { Base64.decode(String($0)) } ?? nil
       let isThere = got.contains(secret.value) || decoded?.contains(secret.value) == true
@@ -41,16 +45,24 @@ enum CredentialCases {
 
   /// Fields with which nothing may be sent.
   private static let inert: [(String, [String], String)] = [
-    ("other-field", ["x-key: MARK"], "secret_not_bound"), ("cookie", ["cookie: a=MARK"], "secret_not_bound"), ("referer", ["referer: https://x/MARK"], "secret_not_bound"),
-    ("name", ["MARK: x"], "placeholder_left"), ("name-part", ["x-MARK-y: x"], "placeholder_left"), ("percent", ["authorization: Bearer PERCENT"], "placeholder_left"),
-    ("percent-twice", ["authorization: Bearer TWICE"], "placeholder_left"), ("basic-percent", ["authorization: Basic BASE(u:PERCENT)"], "placeholder_left"),
+    ("other-field", ["x-key: MARK"], "secret_not_bound"), ("cookie", ["cookie: a=MARK"], "secret_not_bound"),
+    ("referer", ["referer: https://x/MARK"], "secret_not_bound"),
+    ("name", ["MARK: x"], "placeholder_left"), ("name-part", ["x-MARK-y: x"], "placeholder_left"),
+    ("percent", ["authorization: Bearer PERCENT"], "placeholder_left"),
+    ("percent-twice", ["authorization: Bearer TWICE"], "placeholder_left"),
+    ("basic-percent", ["authorization: Basic BASE(u:PERCENT)"], "placeholder_left"),
     ("adjacent", ["authorization: Bearer MARKMARK"], "secret_not_bound"), ("longer", ["authorization: Bearer MARK_X"], "secret_not_bound"),
-    ("nested", ["authorization: Bearer TOKEN_MARK"], "secret_not_bound"), ("foreign", ["authorization: Bearer FOREIGN"], "secret_not_bound"),
-    ("foreign-basic", ["authorization: Basic BASE(u:FOREIGN)"], "secret_not_bound"), ("unknown", ["authorization: Bearer TOKEN_THAT_NOBODY_HAS"], "secret_not_bound"),
-    ("twice", ["authorization: Bearer MARK", "Authorization: none"], "malformed_request"), ("both-real", ["authorization: Bearer MARK", "authorization: Bearer MARK"], "malformed_request"),
-    ("hop", ["authorization: Bearer MARK", "connection: authorization"], "malformed_request"), ("folded", ["authorization: Bearer", " MARK"], "malformed_request"),
+    ("nested", ["authorization: Bearer TOKEN_MARK"], "secret_not_bound"),
+    ("foreign", ["authorization: Bearer FOREIGN"], "secret_not_bound"),
+    ("foreign-basic", ["authorization: Basic BASE(u:FOREIGN)"], "secret_not_bound"),
+    ("unknown", ["authorization: Bearer TOKEN_THAT_NOBODY_HAS"], "secret_not_bound"),
+    ("twice", ["authorization: Bearer MARK", "Authorization: none"], "malformed_request"),
+    ("both-real", ["authorization: Bearer MARK", "authorization: Bearer MARK"], "malformed_request"),
+    ("hop", ["authorization: Bearer MARK", "connection: authorization"], "malformed_request"),
+    ("folded", ["authorization: Bearer", " MARK"], "malformed_request"),
     ("proxy-field", ["proxy-authorization: Bearer MARK"], "placeholder_left"), ("host", ["host: MARK.invalid"], "malformed_request"),
-    ("with-foreign", ["authorization: Bearer MARK FOREIGN"], "secret_not_bound"), ("range-name", ["authorization : Bearer MARK"], "malformed_request"),
+    ("with-foreign", ["authorization: Bearer MARK FOREIGN"], "secret_not_bound"),
+    ("range-name", ["authorization : Bearer MARK"], "malformed_request"),
     ("connection", ["connection: MARK"], "placeholder_left"), ("expect", ["expect: MARK"], "malformed_request"),
     ("content-length", ["content-length: MARK"], "malformed_request"), ("user-agent", ["user-agent: MARK"], "secret_not_bound"),
   ]
@@ -59,14 +71,17 @@ enum CredentialCases {
     EgressCase(.credentials, "inert-\(name)", "A placeholder in another place is refused, and no value is sent.") { attack in
       let secret = try attack.secret
       let percent = secret.placeholder.replacing("_", with: "%5f")
-      let lines = fields.map { write($0.replacing("PERCENT", with: percent).replacing("TWICE", with: percent.replacing("%", with: "%25")), secret) }
+      let lines = fields.map {
+        write($0.replacing("PERCENT", with: percent).replacing("TWICE", with: percent.replacing("%", with: "%25")), secret)
+      }
       let answer = try await attack.ask(attack.request(lines))
       return attack.refused(answer, reason, "placeholder_left", "secret_not_bound", "malformed_request")
     }
   }
 
   private static let elsewhere: [(String, String)] = [
-    ("query", "PATH?x=MARK"), ("query-name", "PATH?MARK=x"), ("path", "PATH/MARK"), ("path-percent", "PATH/PERCENT"), ("query-percent", "PATH?x=PERCENT"),
+    ("query", "PATH?x=MARK"), ("query-name", "PATH?MARK=x"), ("path", "PATH/MARK"), ("path-percent", "PATH/PERCENT"),
+    ("query-percent", "PATH?x=PERCENT"),
     ("query-twice", "PATH?x=TWICE"), ("query-plus", "PATH?x=+MARK+"), ("path-parameter", "PATH;MARK"), ("foreign-query", "PATH?x=FOREIGN"),
     ("foreign-path", "PATH/FOREIGN"), ("path-dots", "PATH/x/../MARK"), ("absolute", "https://AUTHORITYPATH?x=MARK"),
   ]
@@ -77,11 +92,12 @@ enum CredentialCases {
       let percent = secret.placeholder.replacing("_", with: "%5f")
       let text = write(target.replacing("PERCENT", with: percent).replacing("TWICE", with: percent.replacing("%", with: "%25")), secret)
         .replacing("PATH", with: attack.path).replacing("AUTHORITY", with: attack.authority())
-      return attack.refused(try await attack.ask(attack.request(text)), "placeholder_left", "secret_not_bound")
+      return attack.refused(try await attack.ask(attack.request(text)), "placeholder_left", "secret_not_bound", "malformed_request")
     }
   }
 
-  private static let toOther = EgressCase(.credentials, "other-host", "A placeholder to a host that it is not bound to is refused.") { attack in
+  private static let toOther = EgressCase(.credentials, "other-host", "A placeholder to a host that it is not bound to is refused.") {
+    attack in
     let secret = try attack.secret
     for field in ["authorization: Bearer MARK", "authorization: Basic BASE(u:MARK)"] {
       let text = attack.request(host: attack.authority(attack.other), [write(field, secret)])
@@ -109,10 +125,13 @@ enum CredentialCases {
     return foreign == unknown ? .held : .broken("‘\(foreign)’ is not ‘\(unknown)’")
   }
 
-  private static let leak = EgressCase(.credentials, "leak-guard", "A real value in a request is refused and flagged as critical.") { attack in
+  private static let leak = EgressCase(.credentials, "leak-guard", "A real value in a request is refused and flagged as critical.") {
+    attack in
     try attack.require(.leakGuard)
     let secret = try attack.secret
-    for fields in [["x-leak: \(secret.value)"], ["authorization: Bearer \(secret.value)"], ["cookie: a=\(secret.value); b"], ["\(secret.value): x"]] {
+    for fields in [
+      ["x-leak: \(secret.value)"], ["authorization: Bearer \(secret.value)"], ["cookie: a=\(secret.value); b"], ["\(secret.value): x"],
+    ] {
       let verdict = attack.refused(try await attack.ask(attack.request(fields)), "secret_leak")
       guard verdict == .held else { return verdict }
     }
@@ -121,14 +140,17 @@ enum CredentialCases {
     return attack.refused(try await attack.ask(toOther, name: attack.other), "secret_leak")
   }
 
-  private static let leakEncoded = EgressCase(.credentials, "leak-guard-basic", "A real value inside of a Basic credential is refused.") { attack in
+  private static let leakEncoded = EgressCase(.credentials, "leak-guard-basic", "A real value inside of a Basic credential is refused.") {
+    attack in
     try attack.require(.leakGuard)
     let secret = try attack.secret
     let text = attack.request([write("authorization: Basic BASE(u:VALUE)", secret)])
     return attack.refused(try await attack.ask(text), "secret_leak")
   }
 
-  private static let inBody = EgressCase(.credentials, "body-is-inert", "A placeholder in a body that no binding names stays text, or is refused.") { attack in
+  private static let inBody = EgressCase(
+    .credentials, "body-is-inert", "A placeholder in a body that no binding names stays text, or is refused."
+  ) { attack in
     let secret = try attack.secret
     let body = "{\"token\": \"\(secret.placeholder)\"}"
     let answer = try await attack.ask(
@@ -138,7 +160,8 @@ enum CredentialCases {
     return sent ? .broken("the body got the value") : .held
   }
 
-  private static let splitHead = EgressCase(.credentials, "split-over-packets", "A placeholder that comes byte by byte is replaced once.") { attack in
+  private static let splitHead = EgressCase(.credentials, "split-over-packets", "A placeholder that comes byte by byte is replaced once.") {
+    attack in
     let secret = try attack.secret
     let wire = try await attack.tunnel()
     try await wire.send(attack.request(["authorization: Bearer \(secret.placeholder)"]), inPiecesOf: 3)
@@ -149,17 +172,21 @@ enum CredentialCases {
 
   private static let trailer = EgressCase(.credentials, "trailer", "A placeholder in a trailer is dropped or refused.") { attack in
     let secret = try attack.secret
-    let text = attack.request(method: "POST", ["transfer-encoding: chunked", "trailer: authorization"])
+    let text =
+      attack.request(method: "POST", ["transfer-encoding: chunked", "trailer: authorization"])
       + "1\r\na\r\n0\r\nauthorization: Bearer \(secret.placeholder)\r\n\r\n"
     _ = try await attack.ask(text)
     return attack.arrived.contains { $0.head.contains(secret.value) || String(decoding: $0.body, as: UTF8.self).contains(secret.value) }
       ? .broken("the value arrived") : .held
   }
 
-  private static let keptConnection = EgressCase(.credentials, "kept-connection", "A credential belongs to its request alone, not to the connection.") { attack in
+  private static let keptConnection = EgressCase(
+    .credentials, "kept-connection", "A credential belongs to its request alone, not to the connection."
+  ) { attack in
     let secret = try attack.secret
     let wire = try await attack.tunnel()
-    try await wire.send(attack.request(attack.path + "/1", ["authorization: Bearer \(secret.placeholder)"]) + attack.request(attack.path + "/2"))
+    try await wire.send(
+      attack.request(attack.path + "/1", ["authorization: Bearer \(secret.placeholder)"]) + attack.request(attack.path + "/2"))
     let statuses = [try await wire.answer().status, try await wire.answer().status]
     guard statuses == [200, 200], attack.arrived.count == 2 else { return .broken("answered \(statuses)") }
     return attack.arrived[1].values("authorization").isEmpty ? .held : .broken("the second request carried a credential")

@@ -25,8 +25,11 @@ enum EchoCases {
       try attack.require(.scrubbing)
       let secret = try attack.secret
       let chunks = secret.value.utf8.map { "1\r\n\(Character(Unicode.Scalar($0)))\r\n" }.joined()
-      var text = response.replacing("CHUNKS", with: chunks).replacing("PREFIX", with: secret.value.dropLast()).replacing("VALUE", with: secret.value)
-      if let body = text.firstRange(of: "\r\n\r\n").map({ text[$0.upperBound...].utf8.count }) { text = text.replacing("LENGTH", with: "\(body)") }
+      var text = response.replacing("CHUNKS", with: chunks).replacing("PREFIX", with: secret.value.dropLast()).replacing(
+        "VALUE", with: secret.value)
+      if let body = text.firstRange(of: "\r\n\r\n").map({ text[$0.upperBound...].utf8.count }) {
+        text = text.replacing("LENGTH", with: "\(body)")
+      }
       let sent = text
       try attack.upstream.script(attack.mark) { wire, _ in
         try await wire.send(sent, inPiecesOf: 1)

@@ -1,11 +1,12 @@
 /// HTTP/2 towards the gateway: the same promises, and nothing of the new form becomes a second request of the old.
 enum HTTP2Cases {
-  static let all: [EgressCase] = [works] + heads.map { head($0, $1) } + credentials + frames.map { frame($0, $1) }
+  static let all: [EgressCase] =
+    [works] + heads.map { head($0, $1) } + credentials + frames.map { frame($0, $1) }
     + [lengthDiffers, lengthShort, continuationFlood, resetFlood, pingFlood, hpackBomb, mixed]
 
   private static func open(_ attack: Attack) async throws -> HTTP2Wire {
     let wire = try await attack.tunnel(h2: true)
-    guard try await wire.negotiated() == "h2" else {
+    guard (try? await wire.negotiated()) == "h2" else {
       try attack.require(.http2)
       throw Ended()
     }
@@ -16,7 +17,8 @@ enum HTTP2Cases {
     [(":method", method), (":scheme", "https"), (":authority", attack.authority()), (":path", attack.path)]
   }
 
-  private static let works = EgressCase(.http2, "a-request", "A request over HTTP/2 passes, and reaches the upstream as one request.") { attack in
+  private static let works = EgressCase(.http2, "a-request", "A request over HTTP/2 passes, and reaches the upstream as one request.") {
+    attack in
     let wire = try await open(attack)
     try await wire.headers(fields(attack) + [("x-a", "b")])
     return attack.passed(try await wire.answer())
@@ -24,23 +26,36 @@ enum HTTP2Cases {
 
   /// What is done to the fields of a right request. Nothing of the result may pass.
   private static let heads: [(String, @Sendable ([(String, String)]) -> [(String, String)])] = [
-    ("no-method", { Array($0.dropFirst()) }), ("no-path", { $0.filter { $0.0 != ":path" } }), ("no-scheme", { $0.filter { $0.0 != ":scheme" } }),
-    ("two-paths", { $0 + [(":path", "/x")] }), ("two-authorities", { [(":authority", "other.test")] + $0 }), ("unknown-pseudo", { $0 + [(":x", "y")] }),
+    ("no-method", { Array($0.dropFirst()) }), ("no-path", { $0.filter { $0.0 != ":path" } }),
+    ("no-scheme", { $0.filter { $0.0 != ":scheme" } }),
+    ("two-paths", { $0 + [(":path", "/x")] }), ("two-authorities", { [(":authority", "other.test")] + $0 }),
+    ("unknown-pseudo", { $0 + [(":x", "y")] }),
     ("status", { $0 + [(":status", "200")] }), ("pseudo-last", { [("x", "y")] + $0 }), ("empty-path", { set($0, ":path", "") }),
-    ("path-space", { add($0, ":path", " HTTP/1.1\r\nx: y") }), ("path-crlf", { add($0, ":path", "\r\nhost: evil.invalid") }), ("path-lf", { add($0, ":path", "\nx") }),
-    ("path-nul", { add($0, ":path", "\u{0}") }), ("path-no-slash", { set($0, ":path", "x") }), ("path-absolute", { set($0, ":path", "http://evil.invalid/") }),
-    ("path-fragment", { add($0, ":path", "#x") }), ("method-space", { set($0, ":method", "GET / HTTP/1.1\r\nx:") }), ("method-lf", { set($0, ":method", "GET\n") }),
-    ("method-empty", { set($0, ":method", "") }), ("scheme-crlf", { set($0, ":scheme", "https\r\nx: y") }), ("scheme-http", { set($0, ":scheme", "http") }),
+    ("path-space", { add($0, ":path", " HTTP/1.1\r\nx: y") }), ("path-crlf", { add($0, ":path", "\r\nhost: evil.invalid") }),
+    ("path-lf", { add($0, ":path", "\nx") }),
+    ("path-nul", { add($0, ":path", "\u{0}") }), ("path-no-slash", { set($0, ":path", "x") }),
+    ("path-absolute", { set($0, ":path", "http://evil.invalid/") }),
+    ("path-fragment", { add($0, ":path", "#x") }), ("method-space", { set($0, ":method", "GET / HTTP/1.1\r\nx:") }),
+    ("method-lf", { set($0, ":method", "GET\n") }),
+    ("method-empty", { set($0, ":method", "") }), ("scheme-crlf", { set($0, ":scheme", "https\r\nx: y") }),
+    ("scheme-http", { set($0, ":scheme", "http") }),
     ("authority-other", { set($0, ":authority", "other.test:18443") }), ("authority-denied", { set($0, ":authority", "evil.invalid") }),
     ("authority-user", { set($0, ":authority", "u@allowed.test:18443") }), ("authority-crlf", { add($0, ":authority", "\r\nx: y") }),
-    ("host-differs", { $0 + [("host", "other.test:18443")] }), ("upper-name", { $0 + [("X-Upper", "y")] }), ("name-crlf", { $0 + [("x\r\nhost", "evil.invalid")] }),
-    ("name-colon", { $0 + [("x:y", "z")] }), ("name-space", { $0 + [("x y", "z")] }), ("name-empty", { $0 + [("", "z")] }), ("value-crlf", { $0 + [("x", "y\r\ntransfer-encoding: chunked")] }),
+    ("host-differs", { $0 + [("host", "other.test:18443")] }), ("upper-name", { $0 + [("X-Upper", "y")] }),
+    ("name-crlf", { $0 + [("x\r\nhost", "evil.invalid")] }),
+    ("name-colon", { $0 + [("x:y", "z")] }), ("name-space", { $0 + [("x y", "z")] }), ("name-empty", { $0 + [("", "z")] }),
+    ("value-crlf", { $0 + [("x", "y\r\ntransfer-encoding: chunked")] }),
     ("value-lf", { $0 + [("x", "y\nz")] }), ("value-cr", { $0 + [("x", "y\rz")] }), ("value-nul", { $0 + [("x", "y\u{0}z")] }),
-    ("value-request", { $0 + [("x", "y\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: allowed.test:18443\r\n\r\n")] }), ("connection", { $0 + [("connection", "close")] }),
-    ("transfer-encoding", { $0 + [("transfer-encoding", "chunked")] }), ("upgrade", { $0 + [("upgrade", "websocket")] }), ("keep-alive", { $0 + [("keep-alive", "x")] }),
-    ("proxy-connection", { $0 + [("proxy-connection", "close")] }), ("te", { $0 + [("te", "gzip")] }), ("two-lengths", { $0 + [("content-length", "0"), ("content-length", "1")] }),
-    ("length-list", { $0 + [("content-length", "0, 0")] }), ("length-plus", { $0 + [("content-length", "+0")] }), ("connect", { _ in [(":method", "CONNECT"), (":authority", "evil.invalid:443")] }),
-    ("protocol", { set($0, ":method", "CONNECT") + [(":protocol", "connect-udp")] }), ("large-field", { $0 + [("x", String(repeating: "a", count: 200_000))] }),
+    ("value-request", { $0 + [("x", "y\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: allowed.test:18443\r\n\r\n")] }),
+    ("connection", { $0 + [("connection", "close")] }),
+    ("transfer-encoding", { $0 + [("transfer-encoding", "chunked")] }), ("upgrade", { $0 + [("upgrade", "websocket")] }),
+    ("keep-alive", { $0 + [("keep-alive", "x")] }),
+    ("proxy-connection", { $0 + [("proxy-connection", "close")] }), ("te", { $0 + [("te", "gzip")] }),
+    ("two-lengths", { $0 + [("content-length", "0"), ("content-length", "1")] }),
+    ("length-list", { $0 + [("content-length", "0, 0")] }), ("length-plus", { $0 + [("content-length", "+0")] }),
+    ("connect", { _ in [(":method", "CONNECT"), (":authority", "evil.invalid:443")] }),
+    ("protocol", { set($0, ":method", "CONNECT") + [(":protocol", "connect-udp")] }),
+    ("large-field", { $0 + [("x", String(repeating: "a", count: 200_000))] }),
     ("many-fields", { $0 + (0..<4000).map { ("x-\($0)", "y") } }),
   ]
 
@@ -72,7 +87,9 @@ enum HTTP2Cases {
     },
     EgressCase(.http2, "credential-elsewhere", "A placeholder in another field or in the path is refused over HTTP/2 as well.") { attack in
       let secret = try attack.secret
-      for change in [[("x-key", secret.placeholder)], [("cookie", "a=\(secret.placeholder)")], [("authorization", "Bearer \(secret.foreign)")]] {
+      for change in [
+        [("x-key", secret.placeholder)], [("cookie", "a=\(secret.placeholder)")], [("authorization", "Bearer \(secret.foreign)")],
+      ] {
         let wire = try await open(attack)
         let verdict = await attack.refusedOrClosed {
           try await wire.headers(fields(attack) + change)
@@ -86,7 +103,8 @@ enum HTTP2Cases {
         return try await wire.answer()
       }
     },
-    EgressCase(.http2, "credential-in-cookie-crumbs", "A placeholder that is cut over cookie crumbs or fields is not put together.") { attack in
+    EgressCase(.http2, "credential-in-cookie-crumbs", "A placeholder that is cut over cookie crumbs or fields is not put together.") {
+      attack in
       let secret = try attack.secret
       let wire = try await open(attack)
       let (first, second) = (secret.placeholder.prefix(5), secret.placeholder.dropFirst(5))
@@ -98,16 +116,22 @@ enum HTTP2Cases {
 
   /// Frames that no client sends.
   private static let frames: [(String, [UInt8])] = [
-    ("data-first", HTTP2Wire.frame(0, 1, 1, [1])), ("data-on-0", HTTP2Wire.frame(0, 1, 0, [1])), ("even-stream", HTTP2Wire.frame(1, 5, 2, [0x82])),
-    ("continuation-alone", HTTP2Wire.frame(9, 4, 1, [])), ("push", HTTP2Wire.frame(5, 4, 1, [0, 0, 0, 2, 0x82])), ("reset-0", HTTP2Wire.frame(3, 0, 0, [0, 0, 0, 0])),
-    ("settings-short", HTTP2Wire.frame(4, 0, 0, [0, 1])), ("settings-on-1", HTTP2Wire.frame(4, 0, 1, [])), ("window-0", HTTP2Wire.frame(8, 0, 0, [0, 0, 0, 0])),
-    ("window-overflow", HTTP2Wire.frame(8, 0, 0, [127, 255, 255, 255])), ("frame-too-long", HTTP2Wire.frame(0, 0, 1, [UInt8](repeating: 0, count: 20_000))),
-    ("padding-too-long", HTTP2Wire.frame(1, 13, 1, [200, 0x82])), ("index-0", HTTP2Wire.frame(1, 5, 1, [0x80])), ("index-unknown", HTTP2Wire.frame(1, 5, 1, [0xff, 0xff, 0x7f])),
+    ("data-first", HTTP2Wire.frame(0, 1, 1, [1])), ("data-on-0", HTTP2Wire.frame(0, 1, 0, [1])),
+    ("even-stream", HTTP2Wire.frame(1, 5, 2, [0x82])),
+    ("continuation-alone", HTTP2Wire.frame(9, 4, 1, [])), ("push", HTTP2Wire.frame(5, 4, 1, [0, 0, 0, 2, 0x82])),
+    ("reset-0", HTTP2Wire.frame(3, 0, 0, [0, 0, 0, 0])),
+    ("settings-short", HTTP2Wire.frame(4, 0, 0, [0, 1])), ("settings-on-1", HTTP2Wire.frame(4, 0, 1, [])),
+    ("window-0", HTTP2Wire.frame(8, 0, 0, [0, 0, 0, 0])),
+    ("window-overflow", HTTP2Wire.frame(8, 0, 0, [127, 255, 255, 255])),
+    ("frame-too-long", HTTP2Wire.frame(0, 0, 1, [UInt8](repeating: 0, count: 20_000))),
+    ("padding-too-long", HTTP2Wire.frame(1, 13, 1, [200, 0x82])), ("index-0", HTTP2Wire.frame(1, 5, 1, [0x80])),
+    ("index-unknown", HTTP2Wire.frame(1, 5, 1, [0xff, 0xff, 0x7f])),
     ("priority-self", HTTP2Wire.frame(2, 0, 1, [0, 0, 0, 1, 0])), ("ping-short", HTTP2Wire.frame(6, 0, 0, [1])),
   ]
 
   private static func frame(_ name: String, _ bytes: [UInt8]) -> EgressCase {
-    EgressCase(.http2, "frame-\(name)", "A frame that breaks the protocol ends the stream or the connection, and harms nobody else.") { attack in
+    EgressCase(.http2, "frame-\(name)", "A frame that breaks the protocol ends the stream or the connection, and harms nobody else.") {
+      attack in
       let wire = try await open(attack)
       try? await wire.wire.send(bytes)
       try? await wire.wire.finishWriting()
@@ -123,7 +147,8 @@ enum HTTP2Cases {
     return answer.status == 200 ? .held : .broken("the next request was answered \(answer.status)")
   }
 
-  private static let lengthDiffers = EgressCase(.http2, "length-longer-body", "A body that is longer than its length is no second request.") { attack in
+  private static let lengthDiffers = EgressCase(.http2, "length-longer-body", "A body that is longer than its length is no second request.")
+  { attack in
     let wire = try await open(attack)
     try await wire.headers(fields(attack, method: "POST") + [("content-length", "0")], end: false)
     try? await wire.data("GET \(attack.path)/smuggled HTTP/1.1\r\nhost: \(attack.authority())\r\n\r\n")
@@ -131,7 +156,9 @@ enum HTTP2Cases {
     return attack.arrived.contains { $0.target.contains("smuggled") } ? .broken("it was smuggled") : .held
   }
 
-  private static let lengthShort = EgressCase(.http2, "length-shorter-body", "A body that is shorter than its length does not eat the next request.") { attack in
+  private static let lengthShort = EgressCase(
+    .http2, "length-shorter-body", "A body that is shorter than its length does not eat the next request."
+  ) { attack in
     let wire = try await open(attack)
     try await wire.headers(fields(attack, method: "POST") + [("content-length", "500")], end: false)
     try? await wire.data("short")
@@ -153,15 +180,20 @@ enum HTTP2Cases {
   }
 
   private static let continuationFlood = flood("flood-continuation", "Continuation frames without end are given up.") { number in
-    number == 0 ? HTTP2Wire.frame(1, 0, 1, HTTP2Wire.block([("x", "y")])) : HTTP2Wire.frame(9, 0, 1, HTTP2Wire.block([("x-\(number)", String(repeating: "y", count: 100))]))
+    number == 0
+      ? HTTP2Wire.frame(1, 0, 1, HTTP2Wire.block([("x", "y")]))
+      : HTTP2Wire.frame(9, 0, 1, HTTP2Wire.block([("x-\(number)", String(repeating: "y", count: 100))]))
   }
   private static let resetFlood = flood("flood-reset", "Streams that are opened and reset at once are bounded.") { number in
     let block = HTTP2Wire.block([(":method", "GET"), (":scheme", "https"), (":authority", "allowed.test:18443"), (":path", "/reset")])
     return HTTP2Wire.frame(1, 5, number * 2 + 1, block) + HTTP2Wire.frame(3, 0, number * 2 + 1, [0, 0, 0, 8])
   }
-  private static let pingFlood = flood("flood-ping", "Pings without end are bounded.") { _ in HTTP2Wire.frame(6, 0, 0, [UInt8](repeating: 1, count: 8)) }
+  private static let pingFlood = flood("flood-ping", "Pings without end are bounded.") { _ in
+    HTTP2Wire.frame(6, 0, 0, [UInt8](repeating: 1, count: 8))
+  }
 
-  private static let hpackBomb = EgressCase(.http2, "header-bomb", "A field that is named again and again by one byte is bounded.") { attack in
+  private static let hpackBomb = EgressCase(.http2, "header-bomb", "A field that is named again and again by one byte is bounded.") {
+    attack in
     let wire = try await open(attack)
     // One large field goes into the table, then ten thousand references to it.
     let large = String(repeating: "b", count: 3900)
@@ -173,7 +205,8 @@ enum HTTP2Cases {
     return try await stillServes(attack)
   }
 
-  private static let mixed = EgressCase(.http2, "closed-path", "Policy judges each stream: a closed path stays closed beside an open one.") { attack in
+  private static let mixed = EgressCase(.http2, "closed-path", "Policy judges each stream: a closed path stays closed beside an open one.")
+  { attack in
     let wire = try await open(attack)
     try await wire.headers(set(fields(attack), ":path", "/closed" + attack.path))
     let answer = try await wire.answer()

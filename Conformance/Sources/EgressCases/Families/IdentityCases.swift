@@ -5,8 +5,10 @@ enum IdentityCases {
   private static let proofs: [EgressCase] = [
     ("none", ""), ("empty", "proxy-authorization:\r\n"), ("wrong", "proxy-authorization: Basic YTpi\r\n"),
     ("bearer", "proxy-authorization: Bearer TOKEN\r\n"), ("no-colon", "proxy-authorization: Basic YWJj\r\n"),
-    ("not-base64", "proxy-authorization: Basic ****\r\n"), ("twice", "PROOFPROOF"), ("wrong-then-right", "proxy-authorization: Basic YTpi\r\nPROOF"),
-    ("authorization-instead", "authorization: AUTH\r\n"), ("prefix", "proxy-authorization: PREFIX\r\n"), ("x-forwarded", "x-proxy-authorization: AUTH\r\n"),
+    ("not-base64", "proxy-authorization: Basic ****\r\n"), ("twice", "PROOFPROOF"),
+    ("wrong-then-right", "proxy-authorization: Basic YTpi\r\nPROOF"),
+    ("authorization-instead", "authorization: AUTH\r\n"), ("prefix", "proxy-authorization: PREFIX\r\n"),
+    ("x-forwarded", "x-proxy-authorization: AUTH\r\n"),
   ].map { name, fields in
     EgressCase(.identity, "proof-\(name)", "Without the agent's token, once and whole, nothing is decided.", isSafe: true) { attack in
       let proof = attack.proof(attack.target.a)
@@ -34,19 +36,23 @@ enum IdentityCases {
 
   private static let forged = EgressCase(.identity, "forged-on-connect", "Fields that name somebody else change nothing.") { attack in
     let authority = attack.authority("only-for-nobody.invalid")
-    let text = "CONNECT \(authority) HTTP/1.1\r\nhost: \(authority)\r\n" + fields.map { $0 + "\r\n" }.joined()
+    let text =
+      "CONNECT \(authority) HTTP/1.1\r\nhost: \(authority)\r\n" + fields.map { $0 + "\r\n" }.joined()
       + "proxy-authorization: \(attack.proof(attack.target.a))\r\n\r\n"
     return attack.refused(try await attack.askProxy(text), "host_not_allowed")
   }
 
-  private static let forgedInTunnel = EgressCase(.identity, "forged-fields-stay", "Fields of the hop and of proxies do not travel on.") { attack in
+  private static let forgedInTunnel = EgressCase(.identity, "forged-fields-stay", "Fields of the hop and of proxies do not travel on.") {
+    attack in
     let verdict = attack.passed(try await attack.ask(attack.request(fields)))
     guard verdict == .held, let head = attack.arrived.first else { return verdict }
     let left = hidden.filter { !head.values($0).isEmpty }
     return left.isEmpty ? .held : .broken("travelled on: \(left.joined(separator: ", "))")
   }
 
-  private static let foreignToken = EgressCase(.identity, "another-agents-token", "A token is worth nothing from another address.", isSafe: false) { attack in
+  private static let foreignToken = EgressCase(
+    .identity, "another-agents-token", "A token is worth nothing from another address.", isSafe: false
+  ) { attack in
     let authority = attack.authority()
     let b = try attack.b
     let text = "CONNECT \(authority) HTTP/1.1\r\nhost: \(authority)\r\nproxy-authorization: \(attack.proof(attack.target.a))\r\n\r\n"

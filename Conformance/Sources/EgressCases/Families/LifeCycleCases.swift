@@ -62,7 +62,8 @@ enum LifeCycleCases {
   }
 
   private static let kill = EgressCase(
-    .lifeCycle, "kill", "A kill ends the agent's streams, tunnels and handshakes; nothing new starts; the other agent's go on.", isExclusive: true
+    .lifeCycle, "kill", "A kill ends the agent's streams, tunnels and handshakes; nothing new starts; the other agent's go on.",
+    isExclusive: true
   ) { attack in
     let actions = attack.target.actions
     guard !actions.kill.isEmpty else { throw Missing("no command kills the agent") }
@@ -75,7 +76,8 @@ enum LifeCycleCases {
     let others = try await stream(attack, attack.target.a)
     try act(actions.kill)
     var left: [String] = []
-    for (name, wire) in [("the stream", mine), ("the idle tunnel", idle), ("the handshake", half)] where await !ends(wire, within: .seconds(2)) {
+    for (name, wire) in [("the stream", mine), ("the idle tunnel", idle), ("the handshake", half)]
+    where await !ends(wire, within: .seconds(2)) {
       left.append(name)
     }
     let again = (try? await attack.connect(attack.authority(attack.other), agent: b).answer.status) ?? 0

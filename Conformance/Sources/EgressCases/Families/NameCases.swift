@@ -13,13 +13,16 @@ enum NameCases {
     ("port-long", "NAME:\(String(repeating: "4", count: 400))", "malformed_request"), ("two-ports", "NAME:443:443", "malformed_request"),
     ("user", "user@NAME:443", "malformed_request"), ("password", "user:443@NAME:443", "malformed_request"),
     ("user-is-allowed", "NAME@evil.invalid:443", "malformed_request"), ("user-with-port", "NAME:443@evil.invalid:443", "malformed_request"),
-    ("scheme", "https://NAME:443", "malformed_request"), ("path", "NAME:443/", "malformed_request"), ("query", "NAME:443?x", "malformed_request"),
+    ("scheme", "https://NAME:443", "malformed_request"), ("path", "NAME:443/", "malformed_request"),
+    ("query", "NAME:443?x", "malformed_request"),
     ("fragment", "NAME:443#evil.invalid:443", "malformed_request"), ("backslash", "NAME\\.evil.invalid:443", "malformed_request"),
     ("empty-label", "NAME..:443", "malformed_request"), ("leading-dot", ".NAME:443", "malformed_request"),
-    ("inner-empty-label", "a..NAME:443", "malformed_request"), ("hyphen", "-NAME:443", "malformed_request"), ("only-dot", ".:443", "malformed_request"),
+    ("inner-empty-label", "a..NAME:443", "malformed_request"), ("hyphen", "-NAME:443", "malformed_request"),
+    ("only-dot", ".:443", "malformed_request"),
     ("only-port", ":443", "malformed_request"), ("underscored-percent", "NAME%2eevil.invalid:443", "malformed_request"),
     ("percent-nul", "NAME%00.evil.invalid:443", "malformed_request"), ("percent-dot", "NAME%2e:443", "malformed_request"),
-    ("star", "*.test:443", "malformed_request"), ("star-alone", "*:443", "malformed_request"), ("comma", "NAME,evil.invalid:443", "malformed_request"),
+    ("star", "*.test:443", "malformed_request"), ("star-alone", "*:443", "malformed_request"),
+    ("comma", "NAME,evil.invalid:443", "malformed_request"),
     ("semicolon", "NAME;evil.invalid:443", "malformed_request"), ("quote", "\"NAME\":443", "malformed_request"),
     ("wide-letters", "\u{ff41}llowed.test:443", "malformed_request"), ("wide-dot", "NAME\u{3002}evil.invalid:443", "malformed_request"),
     ("cyrillic", "\u{430}llowed.test:443", "malformed_request"), ("kelvin", "\u{212a}.test:443", "malformed_request"),
@@ -29,14 +32,17 @@ enum NameCases {
     ("long-name", "\(String(repeating: "a.", count: 130))test:443", "malformed_request"),
     ("brackets", "[NAME]:443", "malformed_request"), ("half-bracket", "[NAME:443", "malformed_request"),
     ("localhost", "localhost:443", "host_not_allowed"), ("localhost-dot", "localhost.:443", "host_not_allowed"),
-    ("local", "host.local:443", "host_not_allowed"), ("vertical-tab", "NAME\u{b}:443", "malformed_request"), ("nul", "NAME\u{0}:443", "malformed_request"),
-    ("delete", "NAME\u{7f}:443", "malformed_request"), ("tab", "NAME\t:443", "malformed_request"), ("two-targets", "NAME:443 evil.invalid:443", "malformed_request"),
+    ("local", "host.local:443", "host_not_allowed"), ("vertical-tab", "NAME\u{b}:443", "malformed_request"),
+    ("nul", "NAME\u{0}:443", "malformed_request"),
+    ("delete", "NAME\u{7f}:443", "malformed_request"), ("tab", "NAME\t:443", "malformed_request"),
+    ("two-targets", "NAME:443 evil.invalid:443", "malformed_request"),
   ]
 
   private static let authorities = spelled.map { name, authority, reason in
     EgressCase(.names, "connect-\(name)", "A CONNECT authority is canonical, or refused.", isSafe: true) { attack in
       let text = authority.replacing("NAME", with: attack.allowed)
-      let reasons = reason == "host_not_allowed" ? ["host_not_allowed", "name_mismatch"] : [reason, "host_not_allowed", "address_not_allowed"]
+      let reasons =
+        reason == "host_not_allowed" ? ["host_not_allowed", "name_mismatch"] : [reason, "host_not_allowed", "address_not_allowed"]
       let answer = try await attack.askProxy(attack.connectHead(text))
       guard attack.target.features.contains(.reasons), let said = answer.reason, !reasons.contains(said) else {
         return await attack.refusedOrClosed { answer }
@@ -50,12 +56,14 @@ enum NameCases {
     ("other", ["host: OTHER"], "name_mismatch"), ("denied", ["host: evil.invalid"], "name_mismatch"),
     ("without-port", ["host: NAME"], "name_mismatch"), ("other-port", ["host: NAME:1"], "name_mismatch"),
     ("none", [], "malformed_request"), ("empty", ["host:"], "malformed_request"),
-    ("twice", ["host: NAME:PORT", "host: NAME:PORT"], "malformed_request"), ("twice-other", ["host: NAME:PORT", "Host: OTHER"], "malformed_request"),
+    ("twice", ["host: NAME:PORT", "host: NAME:PORT"], "malformed_request"),
+    ("twice-other", ["host: NAME:PORT", "Host: OTHER"], "malformed_request"),
     ("list", ["host: NAME:PORT, OTHER"], "malformed_request"), ("space-before-colon", ["host : NAME:PORT"], "malformed_request"),
     ("folded", ["host: NAME:PORT", " OTHER"], "malformed_request"), ("user", ["host: OTHER@NAME:PORT"], "malformed_request"),
     ("path", ["host: NAME:PORT/x"], "malformed_request"), ("scheme", ["host: https://NAME:PORT"], "malformed_request"),
     ("empty-port", ["host: NAME:"], "malformed_request"), ("tabbed-list", ["host: NAME:PORT\tOTHER"], "malformed_request"),
-    ("underscore-name", ["host: NAME:PORT", "ho\u{ff53}t: OTHER"], "malformed_request"), ("high-bytes", ["host: NAME:PORT\u{85}"], "malformed_request"),
+    ("underscore-name", ["host: NAME:PORT", "ho\u{ff53}t: OTHER"], "malformed_request"),
+    ("high-bytes", ["host: NAME:PORT\u{85}"], "malformed_request"),
   ].map { name, fields, reason in
     EgressCase(.names, "host-\(name)", "The Host field names the tunnel's authority in every request, or nothing is sent.") { attack in
       let lines = fields.map { field in
@@ -82,8 +90,10 @@ enum NameCases {
   private static let plain = [
     ("origin-form", "PATH", "NAME", "malformed_request"), ("host-differs", "http://NAMEPATH", "OTHER", "name_mismatch"),
     ("https", "https://NAMEPATH", "NAME", "malformed_request"), ("ftp", "ftp://NAMEPATH", "NAME", "malformed_request"),
-    ("user", "http://u:p@NAMEPATH", "NAME", "malformed_request"), ("user-decoy", "http://NAME@evil.invalidPATH", "NAME", "malformed_request"),
-    ("backslash", "http://NAME\\@evil.invalidPATH", "NAME", "malformed_request"), ("fragment", "http://evil.invalid#@NAMEPATH", "evil.invalid", "malformed_request"),
+    ("user", "http://u:p@NAMEPATH", "NAME", "malformed_request"),
+    ("user-decoy", "http://NAME@evil.invalidPATH", "NAME", "malformed_request"),
+    ("backslash", "http://NAME\\@evil.invalidPATH", "NAME", "malformed_request"),
+    ("fragment", "http://evil.invalid#@NAMEPATH", "evil.invalid", "malformed_request"),
     ("denied", "http://evil.invalidPATH", "evil.invalid", "host_not_allowed"), ("one-slash", "http:/NAMEPATH", "NAME", "malformed_request"),
     ("three-slashes", "http:///NAMEPATH", "NAME", "malformed_request"), ("no-scheme", "//NAMEPATH", "NAME", "malformed_request"),
     ("query-decoy", "http://evil.invalid?@NAMEPATH", "evil.invalid", "host_not_allowed"), ("star", "*", "NAME", "malformed_request"),
@@ -120,7 +130,8 @@ enum NameCases {
     try await wire.send(attack.request(host: attack.authority(attack.allowed.uppercased())))
     let inner = try await wire.answer()
     guard inner.status == 200 else { return .broken("the request was answered \(inner.status) \(inner.reason ?? "")") }
-    return attack.arrived.first?.values("host") == [attack.authority()] ? .held : .broken("the Host is \(attack.arrived.first?.values("host") ?? [])")
+    return attack.arrived.first?.values("host") == [attack.authority()]
+      ? .held : .broken("the Host is \(attack.arrived.first?.values("host") ?? [])")
   }
 
   private static let ports = EgressCase(.names, "other-port", "A port that no rule names is refused.", isSafe: true) { attack in

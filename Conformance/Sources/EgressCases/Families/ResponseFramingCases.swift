@@ -3,12 +3,16 @@ enum ResponseFramingCases {
   static let all: [EgressCase] = heads.map { head($0, $1) } + [poison, interims, brokenChunk, cut]
 
   private static let heads: [(String, String)] = [
-    ("nonsense", "nonsense\r\n\r\n"), ("http-2", "HTTP/2 200 OK\r\n\r\n"), ("status-2000", "HTTP/1.1 2000 OK\r\n\r\n"), ("status-99", "HTTP/1.1 99 Low\r\n\r\n"),
+    ("nonsense", "nonsense\r\n\r\n"), ("http-2", "HTTP/2 200 OK\r\n\r\n"), ("status-2000", "HTTP/1.1 2000 OK\r\n\r\n"),
+    ("status-99", "HTTP/1.1 99 Low\r\n\r\n"),
     ("status-abc", "HTTP/1.1 abc OK\r\n\r\n"), ("empty-line-first", "\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
-    ("bare-lf", "HTTP/1.1 200 OK\nx: y\r\ncontent-length: 0\r\n\r\n"), ("bare-cr", "HTTP/1.1 200 OK\r\nx: a\rset-cookie: b\r\ncontent-length: 0\r\n\r\n"),
+    ("bare-lf", "HTTP/1.1 200 OK\nx: y\r\ncontent-length: 0\r\n\r\n"),
+    ("bare-cr", "HTTP/1.1 200 OK\r\nx: a\rset-cookie: b\r\ncontent-length: 0\r\n\r\n"),
     ("nul", "HTTP/1.1 200 O\u{0}K\r\ncontent-length: 0\r\n\r\n"), ("folded", "HTTP/1.1 200 OK\r\nx: y\r\n z\r\ncontent-length: 0\r\n\r\n"),
-    ("name-space", "HTTP/1.1 200 OK\r\ncontent-length : 1\r\n\r\na"), ("cl-twice", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\na"),
-    ("cl-te", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"), ("cl-minus", "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\na"),
+    ("name-space", "HTTP/1.1 200 OK\r\ncontent-length : 1\r\n\r\na"),
+    ("cl-twice", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\na"),
+    ("cl-te", "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+    ("cl-minus", "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\na"),
     ("te-gzip", "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
     ("uninvited-upgrade", "HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
     ("proxy-question", "HTTP/1.1 407 Proxy\r\nproxy-authenticate: Basic\r\ncontent-length: 0\r\n\r\n"),
@@ -28,7 +32,8 @@ enum ResponseFramingCases {
     }
   }
 
-  private static let poison = EgressCase(.framing, "response-poison", "An answer that nobody asked for reaches no later request.") { attack in
+  private static let poison = EgressCase(.framing, "response-poison", "An answer that nobody asked for reaches no later request.") {
+    attack in
     let poison = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
     try attack.upstream.script(attack.mark) { wire, _ in
       try await wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok" + poison)
@@ -43,7 +48,9 @@ enum ResponseFramingCases {
     return .held
   }
 
-  private static let interims = EgressCase(.framing, "response-interims", "Interim responses without end are bounded, or passed on one by one.") { attack in
+  private static let interims = EgressCase(
+    .framing, "response-interims", "Interim responses without end are bounded, or passed on one by one."
+  ) { attack in
     try attack.upstream.script(attack.mark) { wire, _ in
       for _ in 0..<400 { try await wire.send("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n") }
       try await wire.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
@@ -61,7 +68,8 @@ enum ResponseFramingCases {
     } catch { return seen <= 400 ? .held : .broken("\(seen) interim responses") }
   }
 
-  private static let brokenChunk = EgressCase(.framing, "response-broken-chunk", "A chunked body that breaks does not end cleanly.") { attack in
+  private static let brokenChunk = EgressCase(.framing, "response-broken-chunk", "A chunked body that breaks does not end cleanly.") {
+    attack in
     try attack.upstream.script(attack.mark) { wire, _ in
       try await wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\nz\r\n")
       return false
@@ -72,7 +80,8 @@ enum ResponseFramingCases {
     return rest.hasSuffix("0\r\n\r\n") ? .broken("the body ended as if it were whole") : .held
   }
 
-  private static let cut = EgressCase(.framing, "response-cut-short", "A body that is shorter than it said does not end cleanly.") { attack in
+  private static let cut = EgressCase(.framing, "response-cut-short", "A body that is shorter than it said does not end cleanly.") {
+    attack in
     try attack.upstream.script(attack.mark) { wire, _ in
       try await wire.send("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
       return false

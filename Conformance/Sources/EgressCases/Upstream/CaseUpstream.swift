@@ -76,6 +76,7 @@ public final class CaseUpstream: Sendable {
       let script = scripts.withLock { scripts in scripts.first { target.contains($0.key) }?.value }
       // What a script leaves unread it reads itself.
       guard let script else {
+        if request.values("expect") == ["100-continue"] { try await wire.send("HTTP/1.1 100 Continue\r\n\r\n") }
         request.body = try await Self.body(wire, head)
         log.note(request)
         try await wire.send(Self.echo(request))

@@ -21,7 +21,9 @@ enum HeadInvariants {
     for line in lines {
       guard let colon = line.firstIndex(of: ":"), colon != line.startIndex else { return "a line without a name" }
       let name = line[..<colon]
-      guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "!#$%&'*+-.^_`|~".contains($0)) }) else { return "a strange field name" }
+      guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "!#$%&'*+-.^_`|~".contains($0)) }) else {
+        return "a strange field name"
+      }
       counts[name.lowercased(), default: 0] += 1
     }
     guard counts["host"] == 1 else { return "\(counts["host"] ?? 0) Host fields" }

@@ -12,7 +12,8 @@ public enum UpstreamCertificates {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for authority in ["authority", "stranger"] {
       try openssl(
-        "req -x509 \(key) -days 30 -keyout \(folder)/\(authority).key -out \(folder)/\(authority).pem -subj", "/CN=Conformance \(authority)",
+        "req -x509 \(key) -days 30 -keyout \(folder)/\(authority).key -out \(folder)/\(authority).pem -subj",
+        "/CN=Conformance \(authority)",
         "-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign")
     }
     try sign(folder, UpstreamPort.https, names, by: "authority", days: 30)

@@ -67,7 +67,9 @@ enum AgentSocket {
     defer { close(made) }
     var limit = timeval(tv_sec: 1, tv_usec: 0)
     setsockopt(made, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    guard withAddress(address, port, { Glibc.connect(made, $0, $1) }) == 0, Glibc.send(made, bytes, bytes.count, 0) >= 0 else { return false }
+    guard withAddress(address, port, { Glibc.connect(made, $0, $1) }) == 0, Glibc.send(made, bytes, bytes.count, 0) >= 0 else {
+      return false
+    }
     var buffer = [UInt8](repeating: 0, count: 2048)
     return recv(made, &buffer, buffer.count, 0) > 0
   }

@@ -47,7 +47,9 @@ public final class Wire: Sendable {
   }
 
   func bytes(_ count: Int) async throws -> [UInt8] {
-    try await inbox.take { bytes, _ in bytes.count < count ? nil : (count, Array(bytes[..<count])) }
+    // A length that the other side made up.
+    guard count >= 0 else { throw Ended() }
+    return try await inbox.take { bytes, _ in bytes.count < count ? nil : (count, Array(bytes[..<count])) }
   }
 
   /// What is there, at least one byte; empty at the end.
