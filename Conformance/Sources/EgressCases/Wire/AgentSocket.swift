@@ -80,7 +80,7 @@ enum AgentSocket {
   static func sendRaw(_ agent: CaseTarget.Agent, _ packet: [UInt8], to address: String) throws {
     let made = try make(agent, AF_INET, CInt(SOCK_RAW.rawValue), CInt(IPPROTO_RAW))
     defer { close(made) }
-    let sent = withAddress(address, 0) { where_, size in sendto(made, packet, packet.count, 0, where_, size) }
+    let sent = withAddress(address, 0) { place, size in sendto(made, packet, packet.count, 0, place, size) }
     guard sent >= 0 else { throw Failure(code: errno) }
   }
 
