@@ -19,12 +19,6 @@ import Testing
     }
     await setUp.platform.tearDown()
   }
-
-  /// A case that cannot fail shows nothing: against a proxy that promises nothing, cases of every family fail.
-  @Test func everyFamilyFailsAgainstABrokenProxy() async throws {
-    let finished = try await run(Checkout.egressCases, ["self-test"])
-    #expect(finished.code == 0, "\(finished.output)\(finished.error)")
-  }
 }
 
 extension Checkout {

@@ -5,11 +5,9 @@ enum HTTP2Cases {
     + [lengthDiffers, lengthShort, continuationFlood, resetFlood, pingFlood, hpackBomb, mixed]
 
   private static func open(_ attack: Attack) async throws -> HTTP2Wire {
+    try attack.require(.http2)
     let wire = try await attack.tunnel(h2: true)
-    guard (try? await wire.negotiated()) == "h2" else {
-      try attack.require(.http2)
-      throw Ended()
-    }
+    guard try await wire.negotiated() == "h2" else { throw Ended() }
     return try await HTTP2Wire(wire)
   }
 

@@ -33,7 +33,9 @@ public enum ToyProxy {
 
     let server = try await CaseUpstream(upstream)
     var runner = try CaseRunner(target, upstream: server)
+    // It leaves many an attack without an answer.
     runner.patience = .seconds(3)
+    runner.width = 64
     let (run, secret) = (runner, target.secret)
     return await withTaskGroup(of: Posture?.self) { group in
       group.addTask {
