@@ -43,6 +43,8 @@ final class Exchange {
   /// A websocket: contents are its bytes in both directions.
   var isRelay = false
   var scrubber: ResponseScrubber?
+  /// Set for requests of Git.
+  var git: GitExchange?
 
   /// Set before the request is allowed: its body is held whole, up to ``EgressLimits/bodyRewriteBytes``.
   var holdsBody = false
@@ -89,7 +91,8 @@ final class Exchange {
   ) -> AuditEvent {
     let elapsed = NIODeadline.now() - started
     return AuditEvent(
-      time: time, component: .egress, action: action, decision: verdict, severity: severity, reason: reason,
+      time: time, component: git == nil ? .egress : .git, action: git?.action ?? action, decision: verdict, severity: severity,
+      reason: reason,
       rule: decision?.rule, policyVersion: decision?.policyVersion,
       agent: AuditEvent.AgentRef(id: agent.subject.id, name: agent.subject.name.text, owner: agent.subject.owner),
       source: source,
@@ -98,7 +101,7 @@ final class Exchange {
         port: authority.map { Int($0.port) }, path: path.map(Self.bounded), protocol: proto),
       response: status.map { AuditEvent.Response(status: $0, bytes: bytesReceived) },
       bytesSent: bytesSent, durationMs: Double(elapsed.nanoseconds) / 1_000_000, secrets: injection.secretNames,
-      details: details)
+      details: git.map { details.merging($0.details(at: authority, scheme: scheme)) { given, _ in given } } ?? details)
   }
 
   private static func bounded(_ path: String) -> String {

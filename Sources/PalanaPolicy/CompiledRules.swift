@@ -113,6 +113,7 @@ package final class CompiledRules: Sendable {
         add(rule.methods)
         add(rule.paths)
         add(rule.schemes)
+        add(rule.git.map { [$0.repo, $0.push.map { "\($0)" } ?? ""] + ($0.refs ?? []) })
       }
     }
     return hash.finalize().prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

@@ -5,6 +5,8 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   case methodNotAllowed = "method_not_allowed"
   case pathNotAllowed = "path_not_allowed"
   case schemeNotAllowed = "scheme_not_allowed"
+  /// Git is allowed at this host, but not this repository, operation or ref.
+  case gitNotAllowed = "git_not_allowed"
   /// A rule that says deny, or a guardrail.
   case policyDenied = "policy_denied"
   case addressNotAllowed = "address_not_allowed"

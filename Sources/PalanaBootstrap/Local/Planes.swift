@@ -27,9 +27,9 @@ package struct GatewayPlane: ContainmentPlane {
 
 /// The secrets as a plane of a kill: values leave the memory and are refused.
 package struct SecretsPlane: ContainmentPlane {
-  private let source: CachingSecretSource
+  private let source: MintingSecretSource
 
-  package init(source: CachingSecretSource) { self.source = source }
+  package init(source: MintingSecretSource) { self.source = source }
 
   package var name: String { "secrets" }
   package func cut(_ agents: Set<AgentID>) async throws(PalanaError) { source.revoke(agents) }

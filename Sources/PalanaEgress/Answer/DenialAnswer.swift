@@ -4,7 +4,22 @@ import PalanaPolicy
 /// The answer to a request that did not pass: `{"error","reason","host","request_id","hint"}`.
 enum DenialAnswer {
   static func write(_ refusal: Refusal, exchange: Exchange, closes: Bool, into buffer: inout ByteBuffer) {
-    let status = refusal.reason.status
+    let status = refusal.status
+    var (contentType, body) = contents(refusal, exchange: exchange)
+    // The reason stands in the first line too: of a refused CONNECT most clients show nothing else.
+    buffer.writeString("HTTP/1.1 \(status) \(phrase(status)) (\(refusal.reason.rawValue))\r\n")
+    buffer.writeString("content-type: \(contentType)\r\ncontent-length: ")
+    buffer.writeString("\(body.readableBytes)\r\ncache-control: no-store\r\n")
+    if status == 407 { buffer.writeStaticString("proxy-authenticate: Basic realm=\"palana\"\r\n") }
+    if closes { buffer.writeStaticString("connection: close\r\n") }
+    buffer.writeStaticString("\r\n")
+    if !exchange.isHeadRequest { buffer.writeBuffer(&body) }
+  }
+
+  /// The body, whatever protocol it travels in.
+  static func contents(_ refusal: Refusal, exchange: Exchange) -> (contentType: String, body: ByteBuffer) {
+    if let report = refusal.report { return (ReceivePackReport.contentType, report) }
+    let status = refusal.status
     var body = ByteBuffer()
     body.writeString("{\"error\":\"\(status >= 500 ? "egress_unavailable" : "egress_denied")\",\"reason\":\"")
     body.writeString(refusal.reason.rawValue)
@@ -13,14 +28,8 @@ enum DenialAnswer {
     body.writeString("\",\"request_id\":\"\(exchange.id)\",\"hint\":\"")
     writeEscaped(refusal.explanation, into: &body)
     body.writeString("\"}\n")
-    // The reason stands in the first line too: of a refused CONNECT most clients show nothing else.
-    buffer.writeString("HTTP/1.1 \(status) \(phrase(status)) (\(refusal.reason.rawValue))\r\n")
-    buffer.writeStaticString("content-type: application/json\r\ncontent-length: ")
-    buffer.writeString("\(body.readableBytes)\r\ncache-control: no-store\r\n")
-    if status == 407 { buffer.writeStaticString("proxy-authenticate: Basic realm=\"palana\"\r\n") }
-    if closes { buffer.writeStaticString("connection: close\r\n") }
-    buffer.writeStaticString("\r\n")
-    if !exchange.isHeadRequest { buffer.writeBuffer(&body) }
+    // Git shows its user what it gets as plain text, and nothing else.
+    return (exchange.git == nil ? "application/json" : "text/plain", body)
   }
 
   /// JSON string contents (RFC 8259 §7).
@@ -41,6 +50,7 @@ enum DenialAnswer {
 
   private static func phrase(_ status: Int) -> String {
     switch status {
+    case 200: "OK"
     case 400: "Bad Request"
     case 403: "Forbidden"
     case 407: "Proxy Authentication Required"

@@ -7,7 +7,10 @@ extension RequestFlow {
   func requestContents(_ contents: ByteBuffer) {
     guard let exchange else { return }
     client?.touch()
-    if exchange.isCollecting { return hold(contents, exchange) }
+    if exchange.isCollecting {
+      if !takeGitContents(contents, exchange) { hold(contents, exchange) }
+      return
+    }
     exchange.bytesSent += Int64(contents.readableBytes)
     if limits.requestBodyBytes > 0, !exchange.isRelay, exchange.bytesSent > limits.requestBodyBytes {
       return refuse(exchange, Self.bodyTooLarge)
@@ -24,6 +27,7 @@ extension RequestFlow {
     guard let exchange, !exchange.isRequestWhole else { return }
     exchange.isRequestWhole = true
     if exchange.isCollecting {
+      if gitEnded(exchange) { return }
       exchange.isCollecting = false
       if exchange.heldBody == nil { exchange.heldBody = ByteBuffer() }
       return filterHeld(exchange)
@@ -61,6 +65,8 @@ extension RequestFlow {
       return refuse(exchange, tooLarge)
     }
     exchange.isCollecting = true
+    // What was read of a push already is a part of it.
+    exchange.heldBody = exchange.git?.held.take()
     if exchange.head?.expectsContinue == true { client?.sendContinue() }
     client?.proceed()
     client?.readOn()

@@ -38,7 +38,8 @@ extension RequestFlow {
   ) {
     exchange.decision = decision
     if let denial = decision.denial {
-      refuse(exchange, Refusal(denial, decision.explanation))
+      let refusal = Refusal(denial, decision.explanation)
+      if !refusePush(exchange, refusal) { refuse(exchange, refusal) }
     } else {
       if exchange.isConnect { self.exchange = nil }
       next(self, exchange)
@@ -50,6 +51,7 @@ extension RequestFlow {
     guard let head = exchange.head, let target = exchange.target, let authority = exchange.authority,
       let scheme = exchange.scheme
     else { return }
+    if exchange.git?.needsCommands == true { return awaitCommands(exchange) }
     let injector = CredentialInjector(agent: agent, authority: authority, scheme: scheme, tokens: loop.shared.tokens)
     do {
       if exchange.hasBody, exchange.heldBody == nil {

@@ -88,6 +88,7 @@ extension RequestFlow {
       connection.sendContents(body)
       connection.sendEnd(trailers: nil)
     } else if !exchange.isRequestWhole {
+      sendHeldCommands(exchange)
       client.proceed()
     }
     connection.flush()

@@ -158,7 +158,7 @@ struct Wire: ~Copyable {
     return response
   }
 
-  private mutating func chunks() async throws -> String {
+  mutating func chunks() async throws -> String {
     var body: [UInt8] = []
     while true {
       var line: [UInt8] = []
