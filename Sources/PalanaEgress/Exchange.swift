@@ -28,6 +28,8 @@ final class Exchange {
   /// The state of the agent that ``injection`` was made for.
   var planned: EgressAgent?
   var isConnect = false
+  /// The opening of a redirected connection: no HTTP response can be the answer to it.
+  var isRedirected = false
   var isUpgrade = false
   var hasBody = false
   /// Whether all of it arrived.

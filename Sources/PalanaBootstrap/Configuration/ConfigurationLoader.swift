@@ -89,6 +89,27 @@ package enum ConfigurationLoader {
         do throws(PalanaError) { return try CIDR(text) } catch { throw wrong(entry, error.message) }
       }
     },
+    "egress.transparent.enabled": { entry, to throws(PalanaError) in
+      switch try text(entry) {
+      case "true": to.egress.transparent.isEnabled = true
+      case "false": to.egress.transparent.isEnabled = false
+      default: throw wrong(entry, "true or false is expected")
+      }
+    },
+    "egress.transparent.port": { entry, to throws(PalanaError) in
+      to.egress.transparent.port = try number(entry, 1...65_535)
+    },
+    "egress.transparent.range": { entry, to throws(PalanaError) in
+      do throws(PalanaError) {
+        let range = try CIDR(try text(entry))
+        guard case .v4 = range.base, (8...24).contains(range.prefix) else {
+          throw PalanaError(.invalid, "the range is IPv4 with a prefix of 8 to 24 bits")
+        }
+        to.egress.transparent.range = range
+      } catch {
+        throw wrong(entry, error.message)
+      }
+    },
     "egress.limits.headerBytes": { entry, to throws(PalanaError) in
       to.egress.limits.headerBytes = try number(entry, 1024...1_048_576)
     },

@@ -42,6 +42,15 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var refusalsPerSecond = 100
   }
 
+  package struct Transparent: Hashable, Sendable {
+    /// Whether agents that ignore the proxy variables are redirected to the gateway, and have a resolver.
+    package var isEnabled = true
+    /// TCP port at the gateway's address where they arrive.
+    package var port = 3129
+    /// IPv4 addresses that stand for names; nil: 198.18.0.0/15.
+    package var range: CIDR?
+  }
+
   package struct Egress: Hashable, Sendable {
     /// Nil: the first address of the subnet, port 3128.
     package var listen: Endpoint?
@@ -53,6 +62,7 @@ package struct LocalConfiguration: Hashable, Sendable {
     /// Ranges of special-purpose addresses that policy may reach.
     package var allowAddresses: [CIDR] = []
     package var limits = Limits()
+    package var transparent = Transparent()
     /// Event loops of the gateway; nil: one for each processor.
     package var threads: Int?
   }

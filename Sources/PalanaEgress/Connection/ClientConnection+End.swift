@@ -30,6 +30,7 @@ extension ClientConnection {
   /// The end of the connection's life: events for what was open, the upstream side closed. Idempotent.
   func end(_ reason: EndReason) {
     guard phase != .closed else { return }
+    recordUnopened(reason)
     phase = .closed
     inbound = nil
     outbound = nil

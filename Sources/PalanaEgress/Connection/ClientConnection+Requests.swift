@@ -65,7 +65,7 @@ extension ClientConnection {
   private func refuseHead(_ refusal: Refusal) {
     let exchange = flow.makeExchange()
     exchange.scheme = tunnel == nil ? nil : .https
-    exchange.authority = tunnel?.authority
+    exchange.authority = tunnel?.authority ?? destination
     exchange.keepsAlive = false
     inbound = nil
     flow.refuse(exchange, refusal)

@@ -15,6 +15,8 @@ final class ClientConnection: ChannelDuplexHandler {
   typealias OutboundOut = ByteBuffer
 
   enum Phase {
+    /// A redirected connection whose first bytes are awaited.
+    case opening
     /// Between requests, or in the middle of a request head.
     case head
     /// A CONNECT is being decided.
@@ -34,8 +36,10 @@ final class ClientConnection: ChannelDuplexHandler {
   let loop: LoopContext
   /// Of all its requests, one after the other.
   let flow: RequestFlow
+  /// What a redirected connection was to reach; nil: the agent speaks to its proxy.
+  let destination: Authority?
   var context: ChannelHandlerContext?
-  var phase = Phase.head
+  var phase: Phase
 
   /// Bytes that were not looked at yet.
   var inbound: ByteBuffer?
@@ -56,7 +60,9 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Bytes in front of ``inbound`` that were looked at already and may still be held.
   private static let mostReadBytes = 16_384
 
-  init(agent: EgressAgent, source: AuditEvent.Source, loop: LoopContext) {
+  init(agent: EgressAgent, source: AuditEvent.Source, loop: LoopContext, destination: Authority? = nil) {
+    self.destination = destination
+    phase = destination == nil ? .head : .opening
     flow = RequestFlow(agent: agent, source: source, loop: loop)
     self.loop = loop
     deadline = loop.now + TimeAmount(loop.shared.limits.headTimeout)
@@ -161,7 +167,15 @@ final class ClientConnection: ChannelDuplexHandler {
       switch phase {
       case .head:
         guard let head = takeHead() else { return }
-        if tunnel == nil { handleProxyRequest(head) } else { handleInnerRequest(head) }
+        if tunnel != nil {
+          handleInnerRequest(head)
+        } else if let destination {
+          handleRedirectedRequest(head, destination)
+        } else {
+          handleProxyRequest(head)
+        }
+      case .opening:
+        guard readOpening() else { return }
       case .hello:
         guard readHello() else { return }
       case .exchange:
@@ -202,6 +216,7 @@ final class ClientConnection: ChannelDuplexHandler {
     switch phase {
     case .head where inbound != nil: refuseSlowHead()
     case .head, .draining: context?.close(promise: nil)
+    case .opening: openingTimedOut()
     case .hello, .minting, .handshaking: handshakeTimedOut()
     case .deciding, .exchange, .relay: streamTimedOut()
     case .closed: break

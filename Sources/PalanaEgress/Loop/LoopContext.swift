@@ -19,6 +19,8 @@ final class LoopContext {
   private var leaks: LeakGuard?
   private var leaksVersion: UInt64 = 0
   private var scrubIndexes = ScrubIndexes()
+  /// Only on the event loop of the agents' resolver.
+  var resolver: AgentResolver?
   private var refusals = RefusalLog()
   private var connections: [AgentID: [ObjectIdentifier: ClientConnection]] = [:]
   private var ticker: RepeatedTask?
@@ -44,6 +46,7 @@ final class LoopContext {
     pool.expire(now)
     shared.learner.tick()
     for connection in allConnections() { connection.checkDeadline(now) }
+    resolver?.tick(now)
     for event in refusals.due(now, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }
   }
 
@@ -96,6 +99,7 @@ final class LoopContext {
   func apply(_ next: EgressSnapshot) {
     guard next.version >= snapshot.version else { return }
     snapshot = next
+    resolver?.adopt(next)
     for (id, group) in connections {
       for connection in group.values {
         guard let agent = next.agents[connection.agent.source], agent.id == id, !agent.isKilled,
@@ -115,6 +119,7 @@ final class LoopContext {
   }
 
   func cut(_ agents: Set<AgentID>, _ reason: EndReason) {
+    resolver?.cut(agents)
     for id in agents {
       if let group = connections[id] { for connection in group.values { connection.cut(reason) } }
       pool.closeAll(id)
@@ -126,6 +131,7 @@ final class LoopContext {
     isStopping = true
     ticker?.cancel()
     ticker = nil
+    resolver?.stop()
     for connection in allConnections() { connection.cut(.gatewayStopped) }
     for id in pool.agents { pool.closeAll(id) }
     for event in refusals.due(.distantFuture, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }

@@ -53,6 +53,9 @@ struct GatewayFixture: Sendable {
     var nameServers: [EgressGatewayConfiguration.NameServer] = []
     var hosts: [String: String] = ["allowed.test": "127.0.0.1", "other.test": "127.0.0.1", "evil.test": "127.0.0.1"]
 
+    /// Where redirected connections were to go; nil: no transparent mode.
+    var destination: OriginalDestination.Lookup?
+
     enum PEMSource: Sendable { case trusted, stranger, ours, itself }
   }
 
@@ -93,10 +96,16 @@ struct GatewayFixture: Sendable {
 
     var hosts: [CanonicalHost: IPAddress] = [:]
     for (name, address) in options.hosts { hosts[try CanonicalHost.parse(name)] = IPAddress(address) }
-    let configuration = EgressGatewayConfiguration(
+    var configuration = EgressGatewayConfiguration(
       listenAddress: .v4(0x7f00_0001), threads: options.threads, nameServers: options.nameServers, staticHosts: hosts,
       upstreamCAFiles: options.trustsUpstreamCA ? [file.path] : [],
       addresses: AddressPolicy(allowed: try options.allowed.map { try CIDR($0) }), limits: options.limits)
+    if let destination = options.destination {
+      var transparent = try TransparentConfiguration(
+        listenPort: 0, resolverPort: 0, range: CIDR(TransparentConfiguration.defaultRange))
+      transparent.destination = destination
+      configuration.transparent = transparent
+    }
     let sink = RecordingSink()
     let secrets = FakeSecrets()
     secrets.set("token", canary)
@@ -236,12 +245,13 @@ struct GatewayFixture: Sendable {
   }
 
   /// A connection of an agent to the gateway.
+  /// - Parameter other: another of its ports than the proxy's.
   func client<Result: Sendable>(
-    from source: String = "127.0.1.1", _ body: (inout Wire) async throws -> Result
+    from source: String = "127.0.1.1", to other: Int? = nil, _ body: (inout Wire) async throws -> Result
   ) async throws -> Result {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .bind(to: SocketAddress(ipAddress: source, port: 0))
-      .connect(host: "127.0.0.1", port: port) { channel in
+      .connect(host: "127.0.0.1", port: other ?? port) { channel in
         channel.eventLoop.makeCompletedFuture {
           try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
         }
