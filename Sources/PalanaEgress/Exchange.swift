@@ -63,6 +63,11 @@ final class Exchange {
   /// A message of a websocket waits for the value of a secret: nothing more is taken from the agent.
   var isRelayHeld = false
 
+  /// Another data plane sends the request, and this tells it to; nil: this gateway does.
+  var sendElsewhere: (() -> Void)?
+  /// Whether something was to be done with the contents of its messages, which only this gateway can do.
+  var needsContents: Bool { holdsBody && hasBody || injection.readsFrames && isUpgrade || !relayToUpstream.isEmpty }
+
   var status: Int?
   var bytesSent: Int64 = 0
   var bytesReceived: Int64 = 0

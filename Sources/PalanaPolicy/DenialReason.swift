@@ -42,6 +42,8 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   case clientHandshakeFailed = "client_handshake_failed"
   /// Something other than TLS or HTTP came through a tunnel.
   case protocolNotSupported = "protocol_not_supported"
+  /// Another data plane carries the requests, and it cannot do what this one needs.
+  case notOnThisDataPlane = "not_on_this_data_plane"
 
   /// The status of the answer an agent gets: 403 for a decision, 4xx for its own mistakes, 502 to 504 for a plane or an
   /// upstream that is down.

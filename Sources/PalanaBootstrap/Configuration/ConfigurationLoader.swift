@@ -66,6 +66,14 @@ package enum ConfigurationLoader {
     "control.oidc.clientSecret": { entry, to throws(PalanaError) in try later(entry, &to) },
     "egress.listen": { entry, to throws(PalanaError) in to.egress.listen = try optionalEndpoint(entry) },
     "egress.threads": { entry, to throws(PalanaError) in to.egress.threads = try number(entry, 1...256) },
+    "egress.dataPlane": { entry, to throws(PalanaError) in
+      guard let plane = LocalConfiguration.DataPlane(rawValue: try text(entry)) else { throw wrong(entry, "builtin or envoy is expected") }
+      to.egress.dataPlane = plane
+    },
+    "egress.envoy.unscrubbed": { entry, to throws(PalanaError) in
+      guard let value = Bool(try text(entry)) else { throw wrong(entry, "true or false is expected") }
+      to.egress.envoy.unscrubbed = value
+    },
     "egress.dns.servers": { entry, to throws(PalanaError) in
       to.egress.dnsServers = try list(entry) { text throws(PalanaError) in
         if let address = IPAddress(text) { return LocalConfiguration.Endpoint(address: address, port: 53) }

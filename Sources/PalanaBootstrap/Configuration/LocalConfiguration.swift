@@ -42,6 +42,14 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var refusalsPerSecond = 100
   }
 
+  /// What carries the requests of agents.
+  package enum DataPlane: String, Hashable, Sendable, CaseIterable { case builtin, envoy }
+
+  package struct Envoy: Hashable, Sendable {
+    /// Whether secrets may travel although Envoy does not look for them in the responses.
+    package var unscrubbed = false
+  }
+
   package struct Egress: Hashable, Sendable {
     /// Nil: the first address of the subnet, port 3128.
     package var listen: Endpoint?
@@ -55,6 +63,8 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var limits = Limits()
     /// Event loops of the gateway; nil: one for each processor.
     package var threads: Int?
+    package var dataPlane = DataPlane.builtin
+    package var envoy = Envoy()
   }
 
   package struct Secrets: Hashable, Sendable {

@@ -43,9 +43,9 @@ struct LocalPlatform: Service {
     let staticHosts = try staticHosts()
 
     let spool = self.spool
-    let gateway = try EgressGateway(
-      configuration: try gatewayConfiguration(addresses, staticHosts), certificateAuthority: authority,
-      secrets: values, audit: { number in spool.makeWriter(label: "egress-\(number)") }, logger: logger)
+    let gateway = try dataPlane(
+      try gatewayConfiguration(addresses, staticHosts), authority, values
+    ) { number in spool.makeWriter(label: "egress-\(number)") }
     let projection = EgressProjection(
       store: store, book: book, proxyToken: tokens.token(uid:), apply: { await gateway.apply($0) }, logger: logger)
     let runtime = SandboxRuntime(configuration: sandboxConfiguration(authority), logger: logger)

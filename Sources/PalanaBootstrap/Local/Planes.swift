@@ -5,10 +5,10 @@ package import PalanaSecrets
 
 /// The gateway as a plane of a kill: its open channels are closed; the refusal of new ones comes with the next picture of all agents.
 package struct GatewayPlane: ContainmentPlane {
-  private let gateway: EgressGateway
+  private let gateway: any EgressDataPlane
   private let projection: EgressProjection
 
-  package init(gateway: EgressGateway, projection: EgressProjection) {
+  package init(gateway: any EgressDataPlane, projection: EgressProjection) {
     self.gateway = gateway
     self.projection = projection
   }

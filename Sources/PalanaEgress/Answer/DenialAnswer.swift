@@ -5,14 +5,7 @@ import PalanaPolicy
 enum DenialAnswer {
   static func write(_ refusal: Refusal, exchange: Exchange, closes: Bool, into buffer: inout ByteBuffer) {
     let status = refusal.reason.status
-    var body = ByteBuffer()
-    body.writeString("{\"error\":\"\(status >= 500 ? "egress_unavailable" : "egress_denied")\",\"reason\":\"")
-    body.writeString(refusal.reason.rawValue)
-    body.writeString("\",\"host\":\"")
-    writeEscaped(exchange.authority?.host.description ?? "", into: &body)
-    body.writeString("\",\"request_id\":\"\(exchange.id)\",\"hint\":\"")
-    writeEscaped(refusal.explanation, into: &body)
-    body.writeString("\"}\n")
+    var body = body(refusal, id: exchange.id, host: exchange.authority?.host.description ?? "")
     // The reason stands in the first line too: of a refused CONNECT most clients show nothing else.
     buffer.writeString("HTTP/1.1 \(status) \(phrase(status)) (\(refusal.reason.rawValue))\r\n")
     buffer.writeStaticString("content-type: application/json\r\ncontent-length: ")
@@ -21,6 +14,30 @@ enum DenialAnswer {
     if closes { buffer.writeStaticString("connection: close\r\n") }
     buffer.writeStaticString("\r\n")
     if !exchange.isHeadRequest { buffer.writeBuffer(&body) }
+  }
+
+  private static func body(_ refusal: Refusal, id: String, host: String) -> ByteBuffer {
+    var body = ByteBuffer()
+    body.writeString("{\"error\":\"\(refusal.reason.status >= 500 ? "egress_unavailable" : "egress_denied")\",\"reason\":\"")
+    body.writeString(refusal.reason.rawValue)
+    body.writeString("\",\"host\":\"")
+    writeEscaped(host, into: &body)
+    body.writeString("\",\"request_id\":\"\(id)\",\"hint\":\"")
+    writeEscaped(refusal.explanation, into: &body)
+    body.writeString("\"}\n")
+    return body
+  }
+
+  /// The same answer for another proxy to give.
+  static func judged(_ refusal: Refusal, exchange: Exchange) -> JudgedRefusal {
+    judged(refusal, id: exchange.id, host: exchange.authority?.host.description ?? "")
+  }
+
+  static func judged(_ refusal: Refusal, id: String, host: String) -> JudgedRefusal {
+    let status = refusal.reason.status
+    var fields = [("content-type", "application/json"), ("cache-control", "no-store")]
+    if status == 407 { fields.append(("proxy-authenticate", "Basic realm=\"palana\"")) }
+    return JudgedRefusal(status: status, body: String(buffer: body(refusal, id: id, host: host)), fields: fields)
   }
 
   /// JSON string contents (RFC 8259 §7).

@@ -45,16 +45,22 @@ extension RequestFlow {
     }
   }
 
+  static let notOnThisDataPlane = Refusal(
+    .notOnThisDataPlane, "this data plane does not put secrets into bodies or websocket frames")
+
   /// The policy allows it: find the placeholders, get the values.
   func allowed(_ exchange: Exchange) {
     guard let head = exchange.head, let target = exchange.target, let authority = exchange.authority,
       let scheme = exchange.scheme
     else { return }
     let injector = CredentialInjector(agent: agent, authority: authority, scheme: scheme)
-    do {
+    do throws(Refusal) {
       if exchange.hasBody, exchange.heldBody == nil {
         if try injector.needsBody(head, limit: limits.bodyRewriteBytes) { exchange.holdsBody = true }
-        if exchange.holdsBody { return collect(exchange) }
+        if exchange.holdsBody {
+          guard exchange.sendElsewhere == nil else { throw Self.notOnThisDataPlane }
+          return collect(exchange)
+        }
       }
       exchange.planned = agent
       exchange.injection = try injector.plan(

@@ -8,6 +8,7 @@ extension RequestFlow {
     guard !loop.audit.isDown else {
       return refuse(exchange, Refusal(.auditUnavailable, "requests cannot be written down at this moment"))
     }
+    if let sendElsewhere = exchange.sendElsewhere { return sendElsewhere() }
     guard let authority = exchange.authority, let scheme = exchange.scheme else { return }
     do {
       if let held = exchange.heldBody {

@@ -49,20 +49,30 @@ final class UpstreamDial {
   }
 
   private func resolved(_ result: Result<[IPAddress], ResolveError>) {
+    switch Self.permits(result, port: key.authority.port, policy: loop.shared.addresses) {
+    case .failure(let failure): finish(.failure(failure))
+    case .success(let checked):
+      permits = checked.prefix(Self.most).reversed()
+      tryNext()
+    }
+  }
+
+  /// The addresses of a name with the proof that each may be dialled.
+  static func permits(
+    _ result: Result<[IPAddress], ResolveError>, port: UInt16, policy: AddressPolicy
+  ) -> Result<[AddressPermit], UpstreamFailure> {
     switch result {
-    case .failure(let error):
-      finish(.failure(UpstreamFailure(.nameNotResolved, error.explanation)))
+    case .failure(let error): return .failure(UpstreamFailure(.nameNotResolved, error.explanation))
     case .success(let addresses):
+      var permits: [AddressPermit] = []
       // One forbidden address among the answers makes all of them suspect: a rebinding attack mixes them on purpose.
       for address in addresses {
-        switch loop.shared.addresses.permit(address, port: key.authority.port) {
+        switch policy.permit(address, port: port) {
         case .success(let permit): permits.append(permit)
-        case .failure(let refusal):
-          return finish(.failure(UpstreamFailure(refusal.reason, refusal.explanation)))
+        case .failure(let refusal): return .failure(UpstreamFailure(refusal.reason, refusal.explanation))
         }
       }
-      permits = permits.prefix(Self.most).reversed()
-      tryNext()
+      return .success(permits)
     }
   }
 
