@@ -1,3 +1,5 @@
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
 import Glibc
 package import Logging
 import NIOPosix
@@ -42,23 +44,25 @@ package final class EnvoyDataPlane: EgressDataPlane {
         judge: judge, board: board,
         listener: AgentListener(address: configuration.egress.listenAddress, port: configuration.egress.listenPort),
         secretLimit: configuration.egress.limits.leafCapacity, logger: logger),
-      accessLog: AccessLogService(judge: judge, board: board))
+      accessLog: AccessLogService(judge: judge, board: board)
+    ).server(socket: socket)
+    // No child of this task: a server that is cancelled while Envoy still opens streams on its connection ends the process
+    // (swift-nio insists that each channel is closed by whoever was given it). It is told to stop when Envoy is gone.
+    let serving = Task { try await server.serve() }
     await withDiscardingTaskGroup { group in
       group.addTask { [judge] in try? await judge.run() }
-      group.addTask { [logger] in
-        do {
-          try await server.run(socket: socket)
-        } catch is CancellationError {
-        } catch {
-          logger.error("the control server of Envoy has ended", metadata: ["error": "\(error)"])
-        }
-      }
       group.addTask { [self] in
         for await _ in judge.cuts { board.renew(await judge.takeCut()) }
       }
       group.addTask { [self] in await supervise() }
       try? await gracefulShutdown()
       group.cancelAll()
+    }
+    server.beginGracefulShutdown()
+    do {
+      try await serving.value
+    } catch {
+      logger.error("the control server of Envoy has ended", metadata: ["error": "\(error)"])
     }
   }
 

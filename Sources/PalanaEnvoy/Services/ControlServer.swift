@@ -14,10 +14,10 @@ struct ControlServer {
 
   private typealias Router = RPCRouter<HTTP2ServerTransport.Posix>
 
-  /// Serves until the task is cancelled.
+  /// The server, not yet serving.
   ///
   /// - Parameter socket: a descriptor that is bound and listens; it is taken over.
-  func run(socket: Int32) async throws {
+  func server(socket: Int32) -> GRPCServer<HTTP2ServerTransport.Posix> {
     var router = Router()
     register(&router)
     let transport = HTTP2ServerTransport.Posix(
@@ -27,8 +27,7 @@ struct ControlServer {
         config.http2.maxConcurrentStreams = 1_000_000
         config.rpc.maxRequestPayloadSize = 16 << 20
       })
-    let server = GRPCServer(transport: transport, router: router)
-    try await server.serve()
+    return GRPCServer(transport: transport, router: router)
   }
 
   private func register(_ router: inout Router) {
