@@ -98,7 +98,7 @@ struct EnvoyContainmentTests {
         while try await wire.some() != nil {}
       }
       let event = await fixture.sink.events(1).first
-      #expect(event?.decision == .deny)
+      #expect(event?.decision == .error)
       #expect(event?.reason == "host_not_allowed")
       // A policy that is no stricter leaves connections alone.
       await fixture.plane.apply(try fixture.snapshot(3))

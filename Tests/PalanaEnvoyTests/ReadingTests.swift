@@ -43,6 +43,14 @@ import Testing
     #expect("\(EndReading.handshake(serverName: name, failure: failure).outcome)" == outcome)
   }
 
+  @Test(arguments: [
+    ("Bearer T", ["Bearer T"]), ("Bearer T,Bearer U", ["Bearer T", "Bearer U"]), ("Basic a, Basic b", ["Basic a", "Basic b"]),
+    ("Digest username=\"a\", realm=\"b\"", ["Digest username=\"a\", realm=\"b\""]), ("", [""]), (",", [","]),
+  ])
+  func joinedCredentials(value: String, parts: [String]) {
+    #expect(AuthorizationService.credentials(Array(value.utf8)) == parts.map { Array($0.utf8) })
+  }
+
   @Test func ticketsChangeWhenConnectionsHaveToEnd() throws {
     var chains = AgentChains()
     let a = try agent("a", "10.77.0.5")

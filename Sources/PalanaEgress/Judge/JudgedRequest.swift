@@ -45,7 +45,7 @@ final class JudgedRequest: ClientSide {
 
   /// What this gateway would do with the contents of a message, and the other proxy cannot.
   private func checkAbilities() throws(Refusal) {
-    if exchange.needsContents || exchange.hasBody && bindsInBodies {
+    if exchange.needsContents || mayHaveBody && bindsInBodies {
       throw RequestFlow.notOnThisDataPlane
     }
     if !exchange.injection.isEmpty, !table.mayGoUnscrubbed {
@@ -53,6 +53,12 @@ final class JudgedRequest: ClientSide {
         .notOnThisDataPlane,
         "this data plane does not look for secrets in responses; an operator may accept that: egress.envoy.unscrubbed")
     }
+  }
+
+  /// Envoy does not say whether a body without a stated length follows, so only methods that have none count as without.
+  private var mayHaveBody: Bool {
+    guard !exchange.hasBody, let head = exchange.head, head.framing == .none else { return exchange.hasBody }
+    return !["GET", "HEAD", "OPTIONS"].contains(exchange.method ?? "")
   }
 
   /// Whether a secret of the agent may stand in a body on the way to this destination.

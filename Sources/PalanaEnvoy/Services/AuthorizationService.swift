@@ -70,6 +70,8 @@ struct AuthorizationService: Sendable {
       case ":scheme", ":protocol": break
       // Envoy's own notes, not the agent's words.
       case "x-forwarded-proto": break
+      // Envoy joins several of them into one; apart again they are seen for what they are.
+      case "authorization": fields += credentials(value).map { .init(name: header.key, value: $0) }
       default: fields.append(.init(name: header.key, value: value))
       }
     }
@@ -77,6 +79,22 @@ struct AuthorizationService: Sendable {
     return JudgedHead(
       method: method, target: target, authority: authority, fields: fields, serverName: serverName,
       isHTTP10: http.protocol == "HTTP/1.0")
+  }
+
+  /// The credentials of a joined `Authorization` field: behind a comma a scheme and a space begin another one, and a name with
+  /// an equals sign is a further parameter of the same (RFC 9110 §11.4).
+  static func credentials(_ value: [UInt8]) -> [[UInt8]] {
+    var result: [[UInt8]] = []
+    var start = 0
+    for (index, byte) in value.enumerated() where byte == UInt8(ascii: ",") {
+      let rest = value[(index + 1)...].drop { $0 == 32 || $0 == 9 }
+      let scheme = rest.prefix { $0 | 0x20 >= UInt8(ascii: "a") && $0 | 0x20 <= UInt8(ascii: "z") || $0 == UInt8(ascii: "-") }
+      guard !scheme.isEmpty, let next = rest.dropFirst(scheme.count).first, next == 32 || next == 9 else { continue }
+      result.append(Array(value[start..<index]))
+      start = index + 1
+    }
+    result.append(Array(value[start...].drop { $0 == 32 || $0 == 9 }))
+    return result
   }
 
   // MARK: Writing

@@ -30,11 +30,12 @@ struct DiscoveryService: Sendable {
         while (try? await Task.sleep(for: .seconds(3600))) != nil { wake.yield() }
       }
       group.addTask {
+        // Also when the connection breaks off: the loop below has to end.
+        defer { wake.finish() }
         for try await request in requests {
           read(request, stream)
           wake.yield()
         }
-        wake.finish()
       }
       var sent: UInt64 = 0
       for await _ in signals {
