@@ -16,21 +16,29 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let atomics: Target.Dependency = .product(name: "Atomics", package: "swift-atomics")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcPosix: Target.Dependency = .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let grpcProtobuf: Target.Dependency = .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let jwtKit: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let swiftProtobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
 let swiftASN1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
@@ -51,9 +59,9 @@ let modules: [Module] = [
   Module(
     name: "PalanaSecrets",
     uses: [
-      "PalanaCore", "PalanaAPI", "PalanaPolicy", asyncHTTPClient, logging, nioCore, nioFoundation, nioHTTP1, nioPosix,
+      "PalanaCore", "PalanaAPI", "PalanaPolicy", asyncHTTPClient, jwtKit, logging, nioCore, nioFoundation, nioHTTP1, nioPosix,
       nioSSL, serviceLifecycle,
-    ]),
+    ], testUses: [cryptoExtras]),
   Module(name: "PalanaControlAPI", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit"]),
   Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, grdbSQLite, logging, serviceLifecycle]),
   // Layer 2: from what is wanted to what an engine applies.
@@ -71,7 +79,7 @@ let modules: [Module] = [
     name: "PalanaEgress",
     uses: [
       "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "CResolve", "CZlib", atomics, crypto, deque, logging,
-      nioCore, nioPosix, nioHTTP1, nioTLS, nioSSL, serviceLifecycle, swiftASN1, x509,
+      nioCore, nioPosix, nioHPACK, nioHTTP1, nioHTTP2, nioTLS, nioSSL, serviceLifecycle, swiftASN1, x509,
     ], testUses: [nioEmbedded]),
   Module(
     name: "PalanaControl",
@@ -79,6 +87,15 @@ let modules: [Module] = [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "PalanaStore", "PalanaPlan",
       "PalanaControlAPI", crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, serviceLifecycle,
     ], testUses: [asyncHTTPClient, nioFoundation, subprocess]),
+  // One step above the gateway, whose checks and decisions it puts in front of another data plane.
+  Module(
+    name: "PalanaEnvoy",
+    uses: [
+      "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "PalanaEgress", grpcCore, grpcPosix, grpcProtobuf,
+      logging, nioCore, nioPosix, serviceLifecycle, subprocess, swiftProtobuf,
+    ],
+    testUses: ["PalanaAPI", nioSSL],
+    testExcludes: ["Golden"]),
   // Layer 4: what a person starts.
   Module(
     name: "PalanaCommands",
@@ -91,7 +108,8 @@ let modules: [Module] = [
     name: "PalanaBootstrap",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
-      "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaControl", "CProcess", argumentParser, crypto, logging, nioCore, nioPosix,
+      "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl", "CProcess", argumentParser, crypto, logging, nioCore,
+      nioPosix,
       serviceLifecycle, unixSignals, yams,
     ]),
 ]
@@ -145,13 +163,19 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2", exact: "1.46.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
     .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", exact: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", exact: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", exact: "2.4.1"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
+    .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
   ],
   targets: targets
 )

@@ -2,7 +2,8 @@
 
 Usage: upstream.py FOLDER ADDRESS NAME…   (FOLDER gets ca.pem, ports.json and received.jsonl)
 Paths: /echo answers what came in; /bytes/N sends N bytes; /drip/N sends N lines, one each 50 ms; /sse an endless event stream; /status/N;
-/slow never answers; /upload counts the body; /reset closes in the middle of a body.
+/slow never answers; /upload counts the body; /reset closes in the middle of a body; /git/… repositories (git_backend.py);
+/oauth/… and /api/… token endpoints (token_endpoint.py).
 """
 
 import http.server
@@ -15,6 +16,8 @@ import threading
 import time
 from pathlib import Path
 
+# The folder of the sources stays as it is.
+sys.dont_write_bytecode = True
 FOLDER, ADDRESS, NAMES = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 LOCK = threading.Lock()
 
@@ -78,6 +81,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                   "bytes": len(body), "body": body[:4096].decode(errors="replace")}) + "\n")
         parts = self.path.split("?")[0].split("/")
         kind, argument = parts[1], parts[2] if len(parts) > 2 else ""
+        if kind == "git":
+            import git_backend
+            return git_backend.serve(self, FOLDER, body)
+        if kind in ("oauth", "api"):
+            import token_endpoint
+            return token_endpoint.serve(self, FOLDER, body)
         if kind == "bytes":
             self.send_response(200)
             self.send_header("content-length", argument)

@@ -56,10 +56,12 @@ package struct EgressRule: Codable, Hashable, Sendable {
   package var paths: [String]?
   /// `https`, `http`; absent: both.
   package var schemes: [String]?
+  /// Only Git over smart HTTP, with these repositories and operations; excludes methods and paths. Absent: every request.
+  package var git: GitRule?
 
   package init(
     id: String? = nil, action: Action? = nil, host: String, ports: [Int]? = nil, methods: [String]? = nil,
-    paths: [String]? = nil, schemes: [String]? = nil
+    paths: [String]? = nil, schemes: [String]? = nil, git: GitRule? = nil
   ) {
     self.id = id
     self.action = action
@@ -68,5 +70,6 @@ package struct EgressRule: Codable, Hashable, Sendable {
     self.methods = methods
     self.paths = paths
     self.schemes = schemes
+    self.git = git
   }
 }

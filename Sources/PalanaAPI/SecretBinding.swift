@@ -38,12 +38,14 @@ package struct SecretBindingSpec: ResourceSpec {
   /// `HOST` or `HOST:PORT` that tokens may go to which an endpoint gives in answer to a request with the secret: the agent gets
   /// placeholders of them. Nil: such answers pass as they are.
   package var tokenHosts: [String]?
+  /// Absent: the stored values are what the gateway puts in. Else it puts in a token that it gets with them.
+  package var type: SecretMinting?
   /// Counts rotations; a change makes the gateway forget what it holds.
   package var revision: Int
 
   package init(
     owner: UserIdentity? = nil, agent: String, secret: String, access: Access, keys: [SecretKey], hosts: [String],
-    places: [String], require: Bool? = nil, aws: AWSScope? = nil, revision: Int
+    places: [String], require: Bool? = nil, aws: AWSScope? = nil, type: SecretMinting? = nil, revision: Int
   ) {
     self.owner = owner
     self.agent = agent
@@ -54,6 +56,7 @@ package struct SecretBindingSpec: ResourceSpec {
     self.places = places
     self.require = require
     self.aws = aws
+    self.type = type
     self.revision = revision
   }
 }

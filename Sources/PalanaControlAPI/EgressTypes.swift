@@ -24,10 +24,13 @@ package struct EgressTestRequest: Codable, Hashable, Sendable {
   package var method: String
   /// Absolute, `http` or `https`.
   package var url: String
+  /// Full names of the refs that a push would change; only for `POST …/git-receive-pack`.
+  package var refs: [String]?
 
-  package init(method: String, url: String) {
+  package init(method: String, url: String, refs: [String]? = nil) {
     self.method = method
     self.url = url
+    self.refs = refs
   }
 }
 

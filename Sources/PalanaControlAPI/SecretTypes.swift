@@ -21,9 +21,11 @@ package struct SecretAddRequest: Decodable, Sendable {
   package var aws: AWSScope?
   /// `HOST[:PORT]` that tokens may go to which an endpoint gives in answer to the secret. Nil: such answers pass as they are.
   package var tokenHosts: [String]?
+  /// Nil: the values are what the gateway puts in. Else they are the parameters with which it gets a token.
+  package var type: SecretMinting?
 
   private enum CodingKeys: String, CodingKey {
-    case name, access, values, hosts, places, placeholder, require, aws, tokenHosts
+    case name, access, values, hosts, places, placeholder, require, aws, tokenHosts, type
   }
 
   package init(from decoder: any Decoder) throws {
@@ -37,6 +39,7 @@ package struct SecretAddRequest: Decodable, Sendable {
     require = try container.decodeIfPresent(Bool.self, forKey: .require)
     aws = try container.decodeIfPresent(AWSScope.self, forKey: .aws)
     tokenHosts = try container.decodeIfPresent([String].self, forKey: .tokenHosts)
+    type = try container.decodeIfPresent(SecretMinting.self, forKey: .type)
   }
 }
 
@@ -83,16 +86,18 @@ package enum SecretPayload {
     var require: Bool?
     var aws: AWSScope?
     var tokenHosts: [String]?
+    var type: SecretMinting?
   }
 
   /// The body of `addSecret`.
   package static func add(
     name: String, access: SecretBindingSpec.Access?, values: [String: Redacted<String>], hosts: [String]?,
-    places: [String]?, placeholder: String?, require: Bool? = nil, aws: AWSScope? = nil, tokenHosts: [String]? = nil
+    places: [String]?, placeholder: String?, require: Bool? = nil, aws: AWSScope? = nil, tokenHosts: [String]? = nil,
+    type: SecretMinting? = nil
   ) throws -> Redacted<[UInt8]> {
     let body = Body(
       name: name, access: access, values: values.mapValues { $0.reveal() }, hosts: hosts, places: places,
-      placeholder: placeholder, require: require, aws: aws, tokenHosts: tokenHosts)
+      placeholder: placeholder, require: require, aws: aws, tokenHosts: tokenHosts, type: type)
     return Redacted(Array(try JSONEncoder().encode(body)))
   }
 
@@ -117,13 +122,16 @@ package struct SecretSummary: Codable, Hashable, Sendable {
   package var aws: AWSScope?
   /// Where tokens may go that an endpoint gives in answer to the secret.
   package var tokenHosts: [String]?
+  /// What the gateway makes tokens with it for; absent when the stored values are put in themselves.
+  package var type: SecretMinting?
   /// Counts rotations.
   package var revision: Int
   package var createdAt: Timestamp?
 
   package init(
     name: String, access: SecretBindingSpec.Access, keys: [SecretKey], hosts: [String], places: [String],
-    require: Bool? = nil, aws: AWSScope? = nil, tokenHosts: [String]? = nil, revision: Int, createdAt: Timestamp? = nil
+    require: Bool? = nil, aws: AWSScope? = nil, tokenHosts: [String]? = nil, type: SecretMinting? = nil, revision: Int,
+    createdAt: Timestamp? = nil
   ) {
     self.name = name
     self.access = access
@@ -133,6 +141,7 @@ package struct SecretSummary: Codable, Hashable, Sendable {
     self.require = require
     self.aws = aws
     self.tokenHosts = tokenHosts
+    self.type = type
     self.revision = revision
     self.createdAt = createdAt
   }

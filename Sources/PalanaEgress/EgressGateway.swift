@@ -16,7 +16,9 @@ package final class EgressGateway: Service {
   private let group: MultiThreadedEventLoopGroup
   private let resolverThreads: NIOThreadPool
   private let mintThreads: NIOThreadPool
+  /// Those of connections, and the resolver's.
   private let loops: [NIOLoopBoundBox<LoopContext>]
+  private let transparent: TransparentPlane?
   private let listener = Mutex<(any Channel)?>(nil)
 
   /// - Throws: ``PalanaError`` with code `invalid` or `failed`, also for an audit sink that cannot be made.
@@ -26,25 +28,30 @@ package final class EgressGateway: Service {
   ) throws(PalanaError) {
     let mint = try LeafMint(authority: certificateAuthority)
     let upstreamTLS = try UpstreamTLS.context(extraRoots: configuration.upstreamCAFiles)
+    let upstreamHTTP2 = try UpstreamTLS.context(
+      extraRoots: configuration.upstreamCAFiles, protocols: ["h2", "http/1.1"])
     resolverThreads = NIOThreadPool(numberOfThreads: NameResolver.threadCount)
     mintThreads = NIOThreadPool(numberOfThreads: 2)
     shared = GatewayShared(
       configuration: configuration, resolver: NameResolver(configuration: configuration, threads: resolverThreads),
       leaves: LeafStore(mint: mint, threads: mintThreads, clock: clock, limits: configuration.limits),
-      upstreamTLS: upstreamTLS, secrets: secrets, bridge: AsyncBridge(limit: 4096), clock: clock, logger: logger)
+      upstreamTLS: upstreamTLS, upstreamHTTP2: upstreamHTTP2, secrets: secrets, bridge: AsyncBridge(limit: 4096), clock: clock,
+      logger: logger)
     let threads = configuration.threads > 0 ? configuration.threads : min(8, System.coreCount)
     let sinks: [any AuditSink]
     do {
-      sinks = try (0..<threads).map(audit)
+      sinks = try (0..<(configuration.transparent == nil ? threads : threads + 1)).map(audit)
     } catch let error as PalanaError {
       throw error
     } catch {
       throw PalanaError(.failed, "the audit of the egress gateway could not be opened")
     }
     group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
-    loops = zip(group.makeIterator(), sinks).map { [shared] loop, sink in
+    let serving = zip(group.makeIterator(), sinks).map { [shared] loop, sink in
       NIOLoopBoundBox.makeBoxSendingValue(LoopContext(eventLoop: loop, shared: shared, sink: sink), eventLoop: loop)
     }
+    transparent = configuration.transparent.map { [shared] in TransparentPlane($0, shared: shared, sink: sinks[threads]) }
+    loops = serving + (transparent.map { [$0.loop] } ?? [])
     resolverThreads.start()
     mintThreads.start()
   }
@@ -79,6 +86,12 @@ package final class EgressGateway: Service {
         .failed, "the egress gateway cannot listen on \(address) port \(port)",
         hint: "does the address exist on this machine, and is the port free?")
     }
+    if let transparent {
+      try await transparent.listen(on: group) { channel in
+        guard let loop = table[ObjectIdentifier(channel.eventLoop)]?.value else { throw ChannelError.ioOnClosedChannel }
+        try channel.pipeline.syncOperations.addHandler(Admission(loop: loop, transparent: transparent))
+      }
+    }
     for loop in loops { try? await loop.onLoop { $0.start() } }
   }
 
@@ -93,12 +106,14 @@ package final class EgressGateway: Service {
     }
     try? await resolverThreads.shutdownGracefully()
     try? await mintThreads.shutdownGracefully()
+    await transparent?.shutdown()
     try? await group.shutdownGracefully()
   }
 
   private func stop() async {
     // Nothing new first, then what is open.
     if let channel = listener.withLock({ $0 }) { try? await channel.close() }
+    await transparent?.close()
     for loop in loops { try? await loop.onLoop { $0.stop() } }
     shared.learner.finish()
     shared.bridge.finish()
@@ -130,6 +145,9 @@ package final class EgressGateway: Service {
     guard let (ip, port) = listener.withLock({ $0?.localAddress })?.ipAndPort else { return nil }
     return (ip, UInt16(truncatingIfNeeded: port))
   }
+
+  /// Ports of the transparent listener and of the resolver for agents, once the gateway listens with them.
+  package var transparentPorts: (listener: Int, resolver: Int)? { transparent?.ports }
 
   package func statistics() async -> EgressStatistics {
     var sum = EgressStatistics()

@@ -29,11 +29,13 @@ package struct EgressGatewayConfiguration: Sendable {
   /// Which addresses may be dialled at all.
   package var addresses: AddressPolicy
   package var limits: EgressLimits
+  /// For agents that ignore the proxy variables; nil: they reach nothing.
+  package var transparent: TransparentConfiguration?
 
   package init(
     listenAddress: IPAddress, listenPort: UInt16 = 0, threads: Int = 0, nameServers: [NameServer] = [],
     staticHosts: [CanonicalHost: IPAddress] = [:], upstreamCAFiles: [String] = [], addresses: AddressPolicy,
-    limits: EgressLimits = EgressLimits()
+    limits: EgressLimits = EgressLimits(), transparent: TransparentConfiguration? = nil
   ) {
     self.listenAddress = listenAddress
     self.listenPort = listenPort
@@ -43,5 +45,6 @@ package struct EgressGatewayConfiguration: Sendable {
     self.upstreamCAFiles = upstreamCAFiles
     self.addresses = addresses
     self.limits = limits
+    self.transparent = transparent
   }
 }

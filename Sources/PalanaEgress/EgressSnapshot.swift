@@ -29,6 +29,9 @@ package final class EgressSnapshot: Sendable {
   /// Every secret whose value the gateway has to recognise.
   var bindings: [PlaceholderBinding] { agents.values.flatMap(\.bindings) + watched }
 
+  /// Every agent, in no order.
+  package var all: [EgressAgent] { Array(agents.values) }
+
   /// A snapshot without agents: everything is refused.
   package static let empty = EgressSnapshot()
 

@@ -28,6 +28,8 @@ final class Exchange {
   /// The state of the agent that ``injection`` was made for.
   var planned: EgressAgent?
   var isConnect = false
+  /// The opening of a redirected connection: no HTTP response can be the answer to it.
+  var isRedirected = false
   var isUpgrade = false
   var hasBody = false
   /// Whether all of it arrived.
@@ -35,14 +37,24 @@ final class Exchange {
   var isHeadRequest = false
   var keepsAlive = true
   var minorVersion: UInt8 = 1
-  /// The head as it was sent, while it may be sent once more on another connection.
+  /// The head as it was sent, while it may be sent once more on another connection: always if the upstream says that it did not
+  /// look at it, otherwise only if ``isRepeatable``.
   var retry: ByteBuffer?
+  var isRepeatable = false
   /// Whether any byte of it went to an upstream.
   var wentUpstream = false
   var responseStarted = false
+  /// Whether the client reads trailers (gRPC).
+  var acceptsTrailers = false
+  /// Whether an upstream that speaks HTTP/2 is spoken to in it.
+  var prefersHTTP2 = false
+  /// What the upstream must answer to a websocket handshake that the gateway began.
+  var websocketAccept: String?
   /// A websocket: contents are its bytes in both directions.
   var isRelay = false
   var scrubber: ResponseScrubber?
+  /// Set for requests of Git.
+  var git: GitExchange?
 
   /// Set before the request is allowed: its body is held whole, up to ``EgressLimits/bodyRewriteBytes``.
   var holdsBody = false
@@ -62,6 +74,11 @@ final class Exchange {
   var relayToClient: [any BodyFilter] = []
   /// A message of a websocket waits for the value of a secret: nothing more is taken from the agent.
   var isRelayHeld = false
+
+  /// Another data plane sends the request, and this tells it to; nil: this gateway does.
+  var sendElsewhere: (() -> Void)?
+  /// Whether something was to be done with the contents of its messages, which only this gateway can do.
+  var needsContents: Bool { holdsBody && hasBody || injection.readsFrames && isUpgrade || !relayToUpstream.isEmpty }
 
   var status: Int?
   var bytesSent: Int64 = 0
@@ -89,7 +106,8 @@ final class Exchange {
   ) -> AuditEvent {
     let elapsed = NIODeadline.now() - started
     return AuditEvent(
-      time: time, component: .egress, action: action, decision: verdict, severity: severity, reason: reason,
+      time: time, component: git == nil ? .egress : .git, action: git?.action ?? action, decision: verdict, severity: severity,
+      reason: reason,
       rule: decision?.rule, policyVersion: decision?.policyVersion,
       agent: AuditEvent.AgentRef(id: agent.subject.id, name: agent.subject.name.text, owner: agent.subject.owner),
       source: source,
@@ -98,7 +116,7 @@ final class Exchange {
         port: authority.map { Int($0.port) }, path: path.map(Self.bounded), protocol: proto),
       response: status.map { AuditEvent.Response(status: $0, bytes: bytesReceived) },
       bytesSent: bytesSent, durationMs: Double(elapsed.nanoseconds) / 1_000_000, secrets: injection.secretNames,
-      details: details)
+      details: git.map { details.merging($0.details(at: authority, scheme: scheme)) { given, _ in given } } ?? details)
   }
 
   private static func bounded(_ path: String) -> String {

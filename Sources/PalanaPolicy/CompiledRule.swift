@@ -11,6 +11,8 @@ struct CompiledRule: Sendable {
   let schemes: [EgressRequest.Scheme]
   let methods: MethodSet
   let paths: [PathPattern]
+  /// Nil: the rule is about every kind of request.
+  let git: CompiledGitRule?
   /// The sentence of a decision that this rule took. Built once, because a decision on the hot path does not build
   /// texts.
   let explanation: String
@@ -68,11 +70,18 @@ struct CompiledRule: Sendable {
       for text in rule.paths ?? [] { paths.append(try PathPattern.parse(text)) }
       return paths
     }
+    git = try at("git") { () throws(PalanaError) in
+      guard let git = rule.git else { return nil }
+      guard rule.methods?.isEmpty ?? true, rule.paths?.isEmpty ?? true else {
+        throw PalanaError(.invalid, "a rule for repositories has neither methods nor paths")
+      }
+      return try CompiledGitRule(git, denies: rule.action == .deny)
+    }
     explanation = denies ? "the rule \(name) denies it" : "the rule \(name) allows it"
   }
 
   /// Whether the rule speaks of every request to its hosts, ports and schemes.
-  var isUnconditional: Bool { methods.isAny && paths.isEmpty }
+  var isUnconditional: Bool { methods.isAny && paths.isEmpty && git == nil }
 
   /// Deny: true if any reading of the path is covered, since the upstream may use that one.
   func deniesPath(_ path: String, lenient: String?) -> Bool {

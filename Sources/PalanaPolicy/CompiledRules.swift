@@ -91,6 +91,23 @@ package final class CompiledRules: Sendable {
       explanation: judge.furthest.explain(request, nearest: nearest))
   }
 
+  /// The first `most` ways to `host` that rules allow; a deny rule may still stand in the way of each.
+  func endpoints(of host: CanonicalHost, most: Int) -> [Endpoint] {
+    var endpoints: [Endpoint] = []
+    index.forEachList(for: host) { list in
+      for number in list where !rules[number].denies {
+        for port in rules[number].ports {
+          for scheme in rules[number].schemes.reversed() where endpoints.count < most {
+            let endpoint = Endpoint(port: port, scheme: scheme)
+            if !endpoints.contains(endpoint) { endpoints.append(endpoint) }
+          }
+        }
+        if endpoints.count >= most { return }
+      }
+    }
+    return endpoints
+  }
+
   private static func version(of sources: [RuleSource]) -> String {
     var hash = SHA256()
     // Every text is preceded by its length, so that no two lists of rules have the same bytes.
@@ -113,6 +130,7 @@ package final class CompiledRules: Sendable {
         add(rule.methods)
         add(rule.paths)
         add(rule.schemes)
+        add(rule.git.map { [$0.repo, $0.push.map { "\($0)" } ?? ""] + ($0.refs ?? []) })
       }
     }
     return hash.finalize().prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()

@@ -5,6 +5,8 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   case methodNotAllowed = "method_not_allowed"
   case pathNotAllowed = "path_not_allowed"
   case schemeNotAllowed = "scheme_not_allowed"
+  /// Git is allowed at this host, but not this repository, operation or ref.
+  case gitNotAllowed = "git_not_allowed"
   /// A rule that says deny, or a guardrail.
   case policyDenied = "policy_denied"
   case addressNotAllowed = "address_not_allowed"
@@ -42,6 +44,8 @@ package enum DenialReason: String, Hashable, Sendable, CaseIterable, Codable {
   case clientHandshakeFailed = "client_handshake_failed"
   /// Something other than TLS or HTTP came through a tunnel.
   case protocolNotSupported = "protocol_not_supported"
+  /// Another data plane carries the requests, and it cannot do what this one needs.
+  case notOnThisDataPlane = "not_on_this_data_plane"
 
   /// The status of the answer an agent gets: 403 for a decision, 4xx for its own mistakes, 502 to 504 for a plane or an
   /// upstream that is down.

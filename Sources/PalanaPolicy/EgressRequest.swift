@@ -36,10 +36,12 @@ package struct EgressRequest: Hashable, Sendable {
   package var method: String?
   /// The path that the upstream will get, without query; nil at the authority stage.
   package var path: String?
+  /// What it is in terms of Git; nil for every other request.
+  package var git: GitOperation?
 
   package init(
     subject: PolicySubject, stage: Stage, scheme: Scheme, authority: Authority, method: String? = nil,
-    path: String? = nil
+    path: String? = nil, git: GitOperation? = nil
   ) {
     self.subject = subject
     self.stage = stage
@@ -47,5 +49,6 @@ package struct EgressRequest: Hashable, Sendable {
     self.authority = authority
     self.method = method
     self.path = path
+    self.git = git
   }
 }

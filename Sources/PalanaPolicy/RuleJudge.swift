@@ -1,6 +1,6 @@
 /// How far the nearest rule came, in the order in which a rule is checked.
 enum MatchStep: Int, Comparable, Sendable {
-  case host, port, scheme, method, path
+  case host, port, scheme, method, path, repository, operation, ref
 
   static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
@@ -12,6 +12,7 @@ enum MatchStep: Int, Comparable, Sendable {
     case .scheme: .schemeNotAllowed
     case .method: .methodNotAllowed
     case .path: .pathNotAllowed
+    case .repository, .operation, .ref: .gitNotAllowed
     }
   }
 
@@ -30,6 +31,11 @@ enum MatchStep: Int, Comparable, Sendable {
     case .method:
       let methods = nearest.methods.methods.prefix(8).joined(separator: ", ")
       return "the rule \(nearest.name) allows \(authority) with \(methods) only"
+    case .path where nearest.git != nil:
+      return "the rule \(nearest.name) allows \(authority) for Git only"
+    case .repository, .operation, .ref:
+      guard let git = nearest.git, let operation = request.git else { return "the rule \(nearest.name) is about Git" }
+      return "the rule \(nearest.name) allows \(git.explain(operation, at: authority))"
     case .path:
       let paths = nearest.paths.prefix(8).map(\.description).joined(separator: ", ")
       return "the rule \(nearest.name) allows \(authority) under \(paths) only"
@@ -70,6 +76,7 @@ struct RuleJudge {
     guard request.stage == .request else { return rule.isUnconditional }
     // A request without method or path is not one; whatever it is, a deny rule covers it.
     if !rule.methods.isAny, let method = request.method, !rule.methods.containsIgnoringCase(method) { return false }
+    if let git = rule.git { return request.git.map(git.denies) ?? false }
     guard !rule.paths.isEmpty, let path = request.path else { return true }
     return rule.deniesPath(path, lenient: lenient(path))
   }
@@ -82,6 +89,10 @@ struct RuleJudge {
     guard let method = request.method, rule.methods.contains(method) else { return .method }
     guard let path = request.path, rule.paths.isEmpty || rule.allowsPath(path, lenient: lenient(path)) else {
       return .path
+    }
+    if let git = rule.git {
+      guard let operation = request.git else { return .path }
+      return git.failure(operation)
     }
     return nil
   }

@@ -1,13 +1,17 @@
+package import PalanaAPI
 package import PalanaCore
 
 /// Where one value lives in the secret store: a key of a secret of an agent.
 package struct SecretRef: Hashable, Sendable, CustomStringConvertible {
   package var path: SecretPath
   package var key: String
+  /// Set when the value is not stored there, but a token that is made with what is.
+  package var minting: SecretMinting?
 
-  package init(path: SecretPath, key: String) {
+  package init(path: SecretPath, key: String, minting: SecretMinting? = nil) {
     self.path = path
     self.key = key
+    self.minting = minting
   }
 
   package var description: String { "\(path)#\(key)" }

@@ -32,7 +32,7 @@ import Testing
     #expect(effective.restart == .never)
     #expect(effective.idleAfter?.description == "1h")
     #expect(effective.ports == [AgentPort(name: "ui", port: 80, browser: false)])
-    #expect(effective.rules.map(\.id) == ["a"])
+    #expect(effective.rules.map(\.id) == ["a", "g"])
     #expect(effective.requires.map(\.name) == ["python3"])
     // A template cannot decide that agents are stopped or restarted.
     #expect(effective.desired == .running)
@@ -59,7 +59,7 @@ import Testing
     #expect(effective.restart == .always)
     #expect(effective.restartCount == 3)
     #expect(effective.ports.map(\.port) == [81, 82])
-    #expect(effective.rules.map(\.id) == ["a", "b"])
+    #expect(effective.rules.map(\.id) == ["a", "g", "b"])
     #expect(effective.secrets == ["S"])
     #expect(effective.requires == [], "its command does not name what the template needs")
   }

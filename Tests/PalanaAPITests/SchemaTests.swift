@@ -69,6 +69,8 @@ import Testing
           places: [basic]
           require: true
           aws: {region: eu-west-1, service: s3}
+          tokenHosts: [b]
+          type: github-app
           revision: 1
         """))
   }

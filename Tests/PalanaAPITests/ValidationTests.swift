@@ -63,6 +63,18 @@ import Testing
       "{egress: {rules: [{host: a, id: x}, {host: b, id: x}, {host: c, id: \"\"}]}}",
       ["spec.egress.rules[2].id", "spec.egress.rules[1].id"]
     ),
+    ("{egress: {rules: [{host: a, git: {repo: a/b}}, {host: a, git: {repo: \"*/*\", push: true, refs: [refs/heads/a]}}]}}", []),
+    ("{egress: {rules: [{host: a, action: deny, git: {repo: a/b, push: true, refs: [refs/tags/**]}}]}}", []),
+    ("{egress: {rules: [{host: a, git: {repo: \"\"}}]}}", ["spec.egress.rules[0].git.repo"]),
+    ("{egress: {rules: [{host: a, git: {repo: a b}}]}}", ["spec.egress.rules[0].git.repo"]),
+    ("{egress: {rules: [{host: a, methods: [GET], git: {repo: a}}]}}", ["spec.egress.rules[0].git"]),
+    ("{egress: {rules: [{host: a, paths: [/a], git: {repo: a}}]}}", ["spec.egress.rules[0].git"]),
+    ("{egress: {rules: [{host: a, action: deny, git: {repo: a, push: false}}]}}", ["spec.egress.rules[0].git.push"]),
+    ("{egress: {rules: [{host: a, git: {repo: a, refs: [refs/heads/a]}}]}}", ["spec.egress.rules[0].git.refs"]),
+    (
+      "{egress: {rules: [{host: a, git: {repo: a, push: true, refs: [main, refs/a, refs/a, refs/b c]}}]}}",
+      ["spec.egress.rules[0].git.refs[0]", "spec.egress.rules[0].git.refs[3]", "spec.egress.rules[0].git.refs[2]"]
+    ),
   ])
   func agents(_ spec: String, _ expected: [String]) throws {
     #expect(try problems("Agent", spec) == expected)

@@ -44,6 +44,7 @@ let fullAgent = """
     egress:
       rules:
         - {id: r1, action: allow, host: api.github.com, ports: [443], methods: [GET], paths: ["/repos/**"], schemes: [https]}
+        - {id: r2, host: github.com, git: {repo: apple/swift, push: true, refs: [refs/heads/agent/*]}}
     secrets: [{name: GITHUB_PAT}]
   status:
     phase: Running
@@ -71,7 +72,7 @@ let fullTemplate = """
     resources: {cpu: 500m, memory: 64Mi, pids: 8, storage: 1Mi}
     lifecycle: {desired: Stopped, restart: Never, idleAfter: 1h, restartCount: 0}
     ports: [{name: ui, port: 80, browser: false}]
-    egress: {rules: [{id: a, action: deny, host: "*.example.com", ports: [80], methods: [POST], paths: [/], schemes: [http]}]}
+    egress: {rules: [{id: a, action: deny, host: "*.example.com", ports: [80], methods: [POST], paths: [/], schemes: [http]}, {id: g, host: a.test, git: {repo: a/b, push: true, refs: [refs/x]}}]}
     requires: [{name: python3, hint: Install it.}]
   """
 
@@ -81,7 +82,7 @@ let fullPolicy = """
   metadata: {name: base}
   spec:
     selector: {agents: [demo], owners: [alice@example.com], templates: [python], matchLabels: {team: red}}
-    rules: [{id: a, action: allow, host: "**.example.com", ports: [443], methods: [GET], paths: ["/**"], schemes: [https]}]
+    rules: [{id: a, action: allow, host: "**.example.com", ports: [443], methods: [GET], paths: ["/**"], schemes: [https]}, {host: a.test, git: {repo: a/b, push: true, refs: [refs/x]}}]
   """
 
 let fullPeering = """

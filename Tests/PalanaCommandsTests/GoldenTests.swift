@@ -82,7 +82,7 @@ struct GoldenTests {
     #expect(list.output == "demo\nweb\nnew\n" && list.error.isEmpty)
     let lists = [
       "secrets list demo": ("GET /v1/agents/demo/secrets", Fixtures.secrets, "GITHUB_PAT\nDB\nLOOSE\n"),
-      "egress list demo": ("GET /v1/agents/demo/egress/rules", Fixtures.rules, "r1\nno-paste\n"),
+      "egress list demo": ("GET /v1/agents/demo/egress/rules", Fixtures.rules, "r1\nno-paste\nwork\n"),
       "templates list": (
         "GET /v1/agenttemplates", #"{"kind":"AgentTemplateList","items":[\#(Fixtures.template)]}"#, "ttyd\n"
       ),

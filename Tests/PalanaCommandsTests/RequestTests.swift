@@ -67,6 +67,14 @@ struct RequestTests {
     #expect(allow == ["action": "allow", "host": "a.example", "ports": [8443], "methods": ["GET"], "paths": ["/x/**"]])
     let (_, deny) = try await body("egress deny demo b.example", ["POST /v1/agents/demo/egress/rules": answer])
     #expect(deny == ["action": "deny", "host": "b.example"])
+    let (_, git) = try await body(
+      "egress allow demo a.example --git a/b --push --ref refs/heads/x", ["POST /v1/agents/demo/egress/rules": answer])
+    #expect(
+      git == [
+        "action": "allow", "host": "a.example", "git": ["repo": "a/b", "push": true, "refs": ["refs/heads/x"]],
+      ])
+    let (_, fetch) = try await body("egress allow demo a.example --git a/b", ["POST /v1/agents/demo/egress/rules": answer])
+    #expect(fetch == ["action": "allow", "host": "a.example", "git": ["repo": "a/b"]])
     let (remove, _) = try await body(
       "egress rm demo a/b",
       ["DELETE /v1/agents/demo/egress/rules/a%2Fb": #"{"kind":"EgressRule","name":"a/b","done":true}"#])

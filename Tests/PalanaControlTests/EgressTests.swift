@@ -141,6 +141,27 @@ import Testing
     }
   }
 
+  @Test(
+    arguments: [
+      ("GET", "/acme/x.git/info/refs?service=git-upload-pack", nil, nil), ("POST", "/acme/x/git-upload-pack", nil, nil),
+      ("GET", "/other/x/info/refs?service=git-upload-pack", nil, "git_not_allowed"), ("GET", "/acme/x", nil, "path_not_allowed"),
+      ("POST", "/acme/x/git-receive-pack", ["refs/heads/agent/a"], nil),
+      ("POST", "/acme/x/git-receive-pack", ["refs/heads/main"], "git_not_allowed"),
+      ("POST", "/acme/x//git-receive-pack", nil, "malformed_request"),
+    ] as [(String, String, [String]?, String?)])
+  func whatWouldBeDecidedAboutGit(method: String, path: String, refs: [String]?, reason: String?) async throws {
+    try await ControlWorld.run { world in
+      let rules =
+        #"{"egress":{"rules":[{"id":"w","host":"git.example","git":{"repo":"acme/*","push":true,"refs":["refs/heads/agent/*"]}}]}}"#
+      try await world.call(.createAgent, as: .alice, body: ControlWorld.agent("demo", spec: rules))
+      let list = refs.map { ",\"refs\":\($0)" } ?? ""
+      let result = try await world.call(
+        .testEgress, as: .alice, Self.demo, body: #"{"method":"\#(method)","url":"https://git.example\#(path)"\#(list)}"#
+      ).decoded(EgressTestResult.self)
+      #expect(result.allowed == (reason == nil) && result.reason == reason, "\(result)")
+    }
+  }
+
   @Test(arguments: [
     ("get", "https://a.example/"), ("", "https://a.example/"), ("GET", "/path"), ("GET", "ftp://a.example/"),
     ("G T", "https://a.example/"),

@@ -83,6 +83,12 @@ enum OperationSamples {
     Step(.addEgressRule, demo, body: #"{"id":"gh","host":"*.github.com","methods":["GET"]}"#),
     Step(.listEgressRules, demo),
     Step(.testEgress, demo, body: #"{"method":"GET","url":"https://api.github.com/repos"}"#),
+    Step(
+      .addEgressRule, demo,
+      body: #"{"id":"git","host":"github.com","git":{"repo":"acme/*","push":true,"refs":["refs/heads/agent/*"]}}"#),
+    Step(
+      .testEgress, demo,
+      body: #"{"method":"POST","url":"https://github.com/acme/x/git-receive-pack","refs":["refs/heads/agent/a"]}"#),
     Step(.removeEgressRule, ["name": "demo", "id": "gh"]),
   ]
 

@@ -186,7 +186,7 @@ import Testing
       // Values without a binding, as an interrupted removal leaves them, are replaced.
       try await world.secrets.add(
         owner: try UserIdentity("alice"), agent: try ResourceName("demo"), secret: "KEY", access: .proxyOnly,
-        values: ["old": Redacted("x")])
+        type: nil, values: ["old": Redacted("x")])
       #expect(try await world.call(.addSecret, as: .alice, Self.demo, body: body).status == 201)
       #expect(world.secrets.values.withLock { $0["alice/demo/KEY"]?.keys.sorted() } == ["token"])
     }

@@ -192,7 +192,7 @@ struct BodyTests {
       }
     }
     try await GatewayFixture.run(options) { fixture, upstream in
-      let many = 20_000
+      let many = 60_000
       try await fixture.tunnel { wire in
         let writer = wire.writer
         let request = fixture.request("/", "x-filler: \(String(repeating: "y", count: 2000))")

@@ -36,6 +36,42 @@ private let policy = """
     }
   }
 
+  @Test func gitIsAlwaysThere() async throws {
+    let policy = """
+      package palana.egress
+      deny contains "no push to main" if {
+        input.git.operation == "push"
+        some ref in input.git.refs
+        ref == "refs/heads/main"
+      }
+      deny contains "not that repository" if input.git.repository == "a/secret"
+      allow if input.git == null
+      """
+    try await RealOPA.withGuardrail(["p.rego": policy]) { rego, _ in
+      func verdict(_ git: GitOperation?) async throws -> String {
+        var question = try request("POST", "git.test", "/a/b/git-receive-pack")
+        question.git = git
+        return switch await rego.evaluate(question).verdict {
+        case .allow: "allow"
+        case .abstain: "abstain"
+        case .deny(_, _, let text): text
+        }
+      }
+      func push(_ path: String, _ refs: [String]?) -> GitOperation {
+        GitOperation(path: path, service: .push, isDiscovery: false, refs: refs)
+      }
+      let asked: [(GitOperation?, String)] = [
+        (nil, "allow"), (push("/a/b", nil), "abstain"),
+        (push("/a/b", ["refs/heads/x", "refs/heads/main"]), "no push to main"),
+        (GitOperation(path: "/a/secret", service: .fetch, isDiscovery: true), "not that repository"),
+      ]
+      for (operation, expected) in asked {
+        let answer = try await verdict(operation)
+        #expect(answer == expected)
+      }
+    }
+  }
+
   /// The facts that the engine's predecessor got wrong: text that looks like JSON stays text.
   @Test func hostileTextStaysText() async throws {
     let echo = """

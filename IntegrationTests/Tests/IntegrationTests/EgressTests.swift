@@ -128,8 +128,9 @@ import Testing
       import socket
       def tcp(host, port):
           try:
-              socket.create_connection((host, port), 2).close()
-              return "connected"
+              s = socket.create_connection((host, port), 2)
+              s.send(b"\\0hello")
+              return "answered" if s.recv(1) else "none"
           except OSError:
               return "none"
       def udp(host, port):
@@ -149,9 +150,9 @@ import Testing
               return "none"
       print(tcp("192.0.2.7", 443), tcp("169.254.169.254", 80), tcp("\(platform.upstream.address)", \(platform.upstream.httpPort)),
             tcp("\(platform.gateway)", 22), udp("192.0.2.7", 53), udp("169.254.169.254", 53), udp("\(platform.gateway)", 53),
-            name("allowed.test"))
+            name("evil.test"), name("allowed.test"))
       """)
-    #expect(output == "none none none none none none none none\n")
+    #expect(output == "none none none none none none none none resolved\n")
     let metadata = try await platform.ask("raw", "http://169.254.169.254/latest/meta-data")
     #expect(metadata.reason == "address_not_allowed")
     try await platform.pcli("delete", "raw", "--purge")

@@ -84,6 +84,21 @@ def parallel():
 
 
 @case
+def abandoned():
+    """Answers that nobody reads to their end hold up nothing else on the connection."""
+    for _ in range(20):
+        with two.stream("GET", URL["web"] + "/bytes/8000000") as response:
+            next(response.iter_bytes())
+    return two.get(URL["web"] + "/hello").json()["hello"]
+
+
+@case
+def refused_upload():
+    """The reason arrives although most of the body is still to be sent."""
+    return [client.post(URL["other"] + "/upload", content=BODY, headers=BEARER).json()["reason"] for client in (one, two)]
+
+
+@case
 def denied():
     return reason_of(lambda: two.get(URL["denied"] + "/hello"))
 

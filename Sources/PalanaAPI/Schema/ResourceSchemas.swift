@@ -115,7 +115,9 @@ extension SecretBindingSpec {
         (
           "aws",
           Words.object([("region", Words.text()), ("service", Words.text())], required: ["region", "service"])
-        ), ("tokenHosts", Words.list(Words.text())), ("revision", Words.integer(nil, "Counts rotations.")),
+        ), ("tokenHosts", Words.list(Words.text())),
+        ("type", Words.choice(SecretMinting.self, "Set when the gateway gets a token with the stored values.")),
+        ("revision", Words.integer(nil, "Counts rotations.")),
       ], required: ["agent", "secret", "access", "keys", "hosts", "places", "revision"])
   }
 }
@@ -174,8 +176,17 @@ private enum Workload {
         ("ports", Words.list(Words.integer(1...65_535), "443 and 80 when absent.")),
         ("methods", Words.list(Words.text(), "Every method when absent.")),
         ("paths", Words.list(Words.text(), "Globs; every path when absent.")),
-        ("schemes", Words.list(["type": "string", "enum": ["https", "http"]])),
+        ("schemes", Words.list(["type": "string", "enum": ["https", "http"]])), ("git", git),
       ], required: ["host"])
+  }
+
+  static var git: JSONValue {
+    Words.object(
+      [
+        ("repo", Words.text("Path of a repository without .git, or a glob: apple/swift, apple/*.")),
+        ("push", Words.flag("Whether pushing is allowed too; in a deny rule: only pushing is denied.")),
+        ("refs", Words.list(Words.text(), "Globs over the refs that a push may change; every ref when absent.")),
+      ], required: ["repo"])
   }
 
   static var selector: JSONValue {

@@ -31,7 +31,29 @@ extension EgressRule {
     for (index, scheme) in (schemes ?? []).enumerated() {
       problems.require(scheme == "https" || scheme == "http", "\(path).schemes[\(index)]", "https or http")
     }
+    if let git { gitProblems(git, "\(path).git", &problems) }
     return problems.list
+  }
+
+  private func gitProblems(_ git: GitRule, _ path: String, _ problems: inout Problems) {
+    problems.require(
+      (methods ?? []).isEmpty && (paths ?? []).isEmpty, path,
+      "a rule for repositories has neither methods nor paths: repo says which requests it is about")
+    problems.require(
+      (1...512).contains(git.repo.utf8.count) && !git.repo.utf8.contains { $0 <= 0x20 || $0 == 0x7f }, "\(path).repo",
+      "the path of a repository or a glob such as apple/*, at most 512 bytes without white space")
+    problems.require(
+      action != .deny || git.push != false, "\(path).push",
+      "in a deny rule push is true (only pushes are denied) or left out (fetches as well)")
+    let refs = git.refs ?? []
+    problems.require(refs.isEmpty || git.push == true, "\(path).refs", "refs are of pushes: they need push: true")
+    problems.require(refs.count <= 64, "\(path).refs", "at most 64 refs")
+    for (index, ref) in refs.enumerated() {
+      problems.require(
+        ref.hasPrefix("refs/") && ref.utf8.count <= 256 && !ref.utf8.contains { $0 <= 0x20 || $0 == 0x7f },
+        "\(path).refs[\(index)]", "the full name of a ref such as refs/heads/main, or a glob that starts with refs/")
+    }
+    problems.unique(refs, "\(path).refs", "the ref")
   }
 }
 

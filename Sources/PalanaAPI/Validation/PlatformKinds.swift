@@ -46,6 +46,9 @@ extension SecretBindingSpec {
     }
     problems.require(
       places.contains("aws-sigv4") == (aws != nil), "spec.aws", "stands with the place aws-sigv4, and only with it")
+    problems.require(
+      type == nil || access == .proxyOnly && keys.map(\.key) == ["token"], "spec.type",
+      "a secret that tokens are made with is proxy-only and has the key token alone")
     problems.require(revision >= 0, "spec.revision", "not negative")
     return problems.list
   }

@@ -66,6 +66,14 @@ package enum ConfigurationLoader {
     "control.oidc.clientSecret": { entry, to throws(PalanaError) in try later(entry, &to) },
     "egress.listen": { entry, to throws(PalanaError) in to.egress.listen = try optionalEndpoint(entry) },
     "egress.threads": { entry, to throws(PalanaError) in to.egress.threads = try number(entry, 1...256) },
+    "egress.dataPlane": { entry, to throws(PalanaError) in
+      guard let plane = LocalConfiguration.DataPlane(rawValue: try text(entry)) else { throw wrong(entry, "builtin or envoy is expected") }
+      to.egress.dataPlane = plane
+    },
+    "egress.envoy.unscrubbed": { entry, to throws(PalanaError) in
+      guard let value = Bool(try text(entry)) else { throw wrong(entry, "true or false is expected") }
+      to.egress.envoy.unscrubbed = value
+    },
     "egress.dns.servers": { entry, to throws(PalanaError) in
       to.egress.dnsServers = try list(entry) { text throws(PalanaError) in
         if let address = IPAddress(text) { return LocalConfiguration.Endpoint(address: address, port: 53) }
@@ -87,6 +95,27 @@ package enum ConfigurationLoader {
     "egress.allowAddresses": { entry, to throws(PalanaError) in
       to.egress.allowAddresses = try list(entry) { text throws(PalanaError) in
         do throws(PalanaError) { return try CIDR(text) } catch { throw wrong(entry, error.message) }
+      }
+    },
+    "egress.transparent.enabled": { entry, to throws(PalanaError) in
+      switch try text(entry) {
+      case "true": to.egress.transparent.isEnabled = true
+      case "false": to.egress.transparent.isEnabled = false
+      default: throw wrong(entry, "true or false is expected")
+      }
+    },
+    "egress.transparent.port": { entry, to throws(PalanaError) in
+      to.egress.transparent.port = try number(entry, 1...65_535)
+    },
+    "egress.transparent.range": { entry, to throws(PalanaError) in
+      do throws(PalanaError) {
+        let range = try CIDR(try text(entry))
+        guard case .v4 = range.base, (8...24).contains(range.prefix) else {
+          throw PalanaError(.invalid, "the range is IPv4 with a prefix of 8 to 24 bits")
+        }
+        to.egress.transparent.range = range
+      } catch {
+        throw wrong(entry, error.message)
       }
     },
     "egress.limits.headerBytes": { entry, to throws(PalanaError) in

@@ -42,6 +42,23 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var refusalsPerSecond = 100
   }
 
+  /// What carries the requests of agents.
+  package enum DataPlane: String, Hashable, Sendable, CaseIterable { case builtin, envoy }
+
+  package struct Envoy: Hashable, Sendable {
+    /// Whether secrets may travel although Envoy does not look for them in the responses.
+    package var unscrubbed = false
+  }
+
+  package struct Transparent: Hashable, Sendable {
+    /// Whether agents that ignore the proxy variables are redirected to the gateway, and have a resolver.
+    package var isEnabled = true
+    /// TCP port at the gateway's address where they arrive.
+    package var port = 3129
+    /// IPv4 addresses that stand for names; nil: 198.18.0.0/15.
+    package var range: CIDR?
+  }
+
   package struct Egress: Hashable, Sendable {
     /// Nil: the first address of the subnet, port 3128.
     package var listen: Endpoint?
@@ -53,8 +70,13 @@ package struct LocalConfiguration: Hashable, Sendable {
     /// Ranges of special-purpose addresses that policy may reach.
     package var allowAddresses: [CIDR] = []
     package var limits = Limits()
+    package var transparent = Transparent()
     /// Event loops of the gateway; nil: one for each processor.
     package var threads: Int?
+    package var dataPlane = DataPlane.builtin
+    /// Whether connections beyond the agents' subnet are redirected: Envoy has no part that takes them.
+    package var isTransparent: Bool { transparent.isEnabled && dataPlane == .builtin }
+    package var envoy = Envoy()
   }
 
   package struct Secrets: Hashable, Sendable {

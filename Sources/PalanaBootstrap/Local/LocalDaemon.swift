@@ -66,6 +66,7 @@ package struct LocalDaemon {
 package struct LocalTools: Sendable {
   package let openBao: String
   package let opaLibrary: String
+  package let envoy: String
   /// Folder of `palana-init` and `palana-shim`.
   package let programs: String
 
@@ -77,6 +78,7 @@ package struct LocalTools: Sendable {
     let folder = variable("PALANA_TOOLS") ?? "/opt/palana/tools"
     openBao = variable("PALANA_BAO") ?? folder + "/openbao/bao"
     opaLibrary = variable("PALANA_OPA_LIBRARY") ?? folder + "/opa/libopabridge.so"
+    envoy = variable("PALANA_ENVOY") ?? folder + "/envoy/envoy"
     programs = variable("PALANA_PROGRAMS") ?? Self.ownFolder
   }
 

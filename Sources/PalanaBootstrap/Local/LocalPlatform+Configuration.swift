@@ -37,7 +37,22 @@ extension LocalPlatform {
   func networkConfiguration() throws(PalanaError) -> NetworkConfiguration {
     try NetworkConfiguration(
       prefix: configuration.networkPrefix, subnet: try CIDR(configuration.subnet),
-      gatewayPorts: [try gatewayEndpoint().port])
+      gatewayPorts: [try gatewayEndpoint().port],
+      transparentPort: configuration.egress.isTransparent ? configuration.egress.transparent.port : nil)
+  }
+
+  /// Transparent mode, unless it is switched off. Its range stands for names, so nothing else may be there.
+  private func transparentConfiguration() throws(PalanaError) -> TransparentConfiguration? {
+    let written = configuration.egress.transparent
+    guard configuration.egress.isTransparent, let port = UInt16(exactly: written.port) else { return nil }
+    let range = if let range = written.range { range } else { try CIDR(TransparentConfiguration.defaultRange) }
+    for other in configuration.egress.allowAddresses + [try CIDR(configuration.subnet)]
+    where range.contains(other.base) || other.contains(range.base) {
+      throw PalanaError(
+        .invalid, "egress.transparent.range: \(range) overlaps \(other)",
+        hint: "name a range of addresses that nothing here has")
+    }
+    return try TransparentConfiguration(listenPort: port, range: range)
   }
 
   /// What may be dialled: the operator's ranges, never the platform's own endpoints.
@@ -80,12 +95,15 @@ extension LocalPlatform {
     return EgressGatewayConfiguration(
       listenAddress: endpoint.address, listenPort: UInt16(endpoint.port), threads: configuration.egress.threads ?? 0,
       nameServers: configuration.egress.dnsServers.map { .init(address: $0.address, port: UInt16($0.port)) },
-      staticHosts: hosts, upstreamCAFiles: configuration.egress.upstreamCA, addresses: addresses, limits: limits)
+      staticHosts: hosts, upstreamCAFiles: configuration.egress.upstreamCA, addresses: addresses, limits: limits,
+      transparent: try transparentConfiguration())
   }
 
   func platformFacts() throws(PalanaError) -> PlatformFacts {
     let endpoint = try gatewayEndpoint()
-    return PlatformFacts(gateway: endpoint.address, prefix: try subnet().prefix, proxyPort: endpoint.port)
+    return PlatformFacts(
+      gateway: endpoint.address, prefix: try subnet().prefix, proxyPort: endpoint.port,
+      resolver: configuration.egress.isTransparent ? endpoint.address : nil)
   }
 
   func sandboxConfiguration(_ authority: CertificateAuthority) -> SandboxConfiguration {

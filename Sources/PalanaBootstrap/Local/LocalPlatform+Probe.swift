@@ -12,7 +12,7 @@ import PalanaSecrets
 /// What the daemon tells of itself.
 extension LocalPlatform {
   func probe(
-    gateway: EgressGateway, network: AgentNetwork, guardrails: [any Guardrail], stopper: Stopper
+    gateway: any EgressDataPlane, network: AgentNetwork, guardrails: [any Guardrail], stopper: Stopper
   ) -> SystemProbe {
     let openBao = self.openBao
     let spool = self.spool
@@ -22,7 +22,8 @@ extension LocalPlatform {
         InstallationStatus.Component(name: "control", healthy: true, message: "answers"),
         InstallationStatus.Component(
           name: "egress", healthy: gateway.boundAddress != nil,
-          message: gateway.boundAddress.map { "listens on \($0.address):\($0.port), \(Self.traffic(counts))" } ?? "does not listen yet"),
+          message: gateway.boundAddress.map { "listens on \($0.address):\($0.port), \(Self.traffic(counts))\(Self.limits(gateway))" }
+            ?? "does not listen yet"),
         Self.secrets(openBao.health),
         InstallationStatus.Component(
           name: "audit", healthy: spool.waitingBytes < 64 << 20,
@@ -51,6 +52,11 @@ extension LocalPlatform {
         } + [await Self.firewall(network)]
       },
       shutdown: { stopAgents throws(PalanaError) in stopper.stop(agents: stopAgents) })
+  }
+
+  /// What this data plane does not do.
+  private static func limits(_ gateway: any EgressDataPlane) -> String {
+    gateway.restrictions.isEmpty ? "" : "; Envoy: " + gateway.restrictions.joined(separator: "; ")
   }
 
   private static func traffic(_ counts: EgressStatistics) -> String {

@@ -36,16 +36,19 @@ struct LocalPlatform: Service {
     let authority = try await InstallationKeys.certificateAuthority(installation)
     let tokens = try await InstallationKeys.proxyTokens(installation)
     let audit = spool.makeWriter(label: "daemon")
-    let values = CachingSecretSource(store: openBao.gateway)
+    let stored = CachingSecretSource(store: openBao.gateway)
     let guardrails = try await loadGuardrails()
     let book = PolicyBook(guardrails: guardrails, logger: logger)
     let addresses = try addressPolicy()
     let staticHosts = try staticHosts()
 
     let spool = self.spool
-    let gateway = try EgressGateway(
-      configuration: try gatewayConfiguration(addresses, staticHosts), certificateAuthority: authority,
-      secrets: values, audit: { number in spool.makeWriter(label: "egress-\(number)") }, logger: logger)
+    let gatewayConfiguration = try gatewayConfiguration(addresses, staticHosts)
+    let endpoints = try TokenEndpointClient(configuration: gatewayConfiguration)
+    let values = MintingSecretSource(stored: stored, transport: endpoints, record: MintAudit.recorder(audit))
+    let gateway = try dataPlane(gatewayConfiguration, authority, values) { number in
+      spool.makeWriter(label: "egress-\(number)")
+    }
     let projection = EgressProjection(
       store: store, book: book, proxyToken: tokens.token(uid:), apply: { await gateway.apply($0) }, logger: logger)
     let runtime = SandboxRuntime(configuration: sandboxConfiguration(authority), logger: logger)
@@ -74,7 +77,7 @@ struct LocalPlatform: Service {
     // What a kill holds stays refused from the first moment on.
     values.revoke(try await killedAgents())
     let recovering = EngineStart(engine: engine)
-    let ended = await runServices([values, gateway, projection, recovering, control], stopper: stopper)
+    let ended = await runServices([stored, endpoints, values, gateway, projection, recovering, control], stopper: stopper)
     if stopper.stopsAgents { try await engine.stopEverything() }
     if stopper.stopsAgents { try await network.removeEverything() }
     for guardrail in guardrails { await (guardrail as? any GuardrailShutdown)?.close() }

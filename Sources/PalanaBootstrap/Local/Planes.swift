@@ -5,10 +5,10 @@ package import PalanaSecrets
 
 /// The gateway as a plane of a kill: its open channels are closed; the refusal of new ones comes with the next picture of all agents.
 package struct GatewayPlane: ContainmentPlane {
-  private let gateway: EgressGateway
+  private let gateway: any EgressDataPlane
   private let projection: EgressProjection
 
-  package init(gateway: EgressGateway, projection: EgressProjection) {
+  package init(gateway: any EgressDataPlane, projection: EgressProjection) {
     self.gateway = gateway
     self.projection = projection
   }
@@ -27,9 +27,9 @@ package struct GatewayPlane: ContainmentPlane {
 
 /// The secrets as a plane of a kill: values leave the memory and are refused.
 package struct SecretsPlane: ContainmentPlane {
-  private let source: CachingSecretSource
+  private let source: MintingSecretSource
 
-  package init(source: CachingSecretSource) { self.source = source }
+  package init(source: MintingSecretSource) { self.source = source }
 
   package var name: String { "secrets" }
   package func cut(_ agents: Set<AgentID>) async throws(PalanaError) { source.revoke(agents) }

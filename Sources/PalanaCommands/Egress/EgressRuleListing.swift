@@ -40,7 +40,8 @@ struct EgressRuleListing: PalanaCommand {
           .init(rule.id), .init((rule.action ?? .allow).rawValue, rule.action == .deny ? .bad : .good),
           .init(rule.host),
           joined(rule.ports?.map(String.init), none: "443,80"), joined(rule.methods, none: "any"),
-          joined(rule.paths, none: "any"), joined(rule.schemes, none: "any"), .init(entry.source),
+          rule.git.map { .init(EgressRuleText.text($0, denies: rule.action == .deny)) } ?? joined(rule.paths, none: "any"),
+          joined(rule.schemes, none: "any"), .init(entry.source),
         ]
       })
   }

@@ -13,6 +13,21 @@ struct EgressRuleOptions: ParsableArguments {
     name: .customLong("path"), parsing: .singleValue,
     help: ArgumentHelp("Only paths like this: * within a segment, ** across. Repeatable.", valueName: "glob"))
   var paths: [String] = []
+  @Option(help: ArgumentHelp("Only Git with this repository, for example apple/swift or apple/*.", valueName: "repo"))
+  var git: String?
+  @Flag(help: "With --git: pushing as well; to deny it, pushing only.") var push = false
+  @Option(
+    name: .customLong("ref"), parsing: .singleValue,
+    help: ArgumentHelp("With --push: only this ref, for example refs/heads/agent/*. Repeatable.", valueName: "ref"))
+  var refs: [String] = []
+
+  func validate() throws {
+    guard git != nil || !push && refs.isEmpty else { throw ValidationError("--push and --ref go with --git") }
+    guard push || refs.isEmpty else { throw ValidationError("--ref is about pushing: add --push") }
+    guard git == nil || methods.isEmpty && paths.isEmpty else {
+      throw ValidationError("--git says which requests are meant: leave --method and --path out")
+    }
+  }
 
   /// The rule that the options describe.
   /// - Throws: ``PalanaError`` with code `invalid`.
@@ -20,7 +35,8 @@ struct EgressRuleOptions: ParsableArguments {
     let place = try HostAndPort(host)
     return EgressRule(
       action: action, host: place.host, ports: place.port.map { [$0] },
-      methods: methods.isEmpty ? nil : methods.map { $0.uppercased() }, paths: paths.isEmpty ? nil : paths)
+      methods: methods.isEmpty ? nil : methods.map { $0.uppercased() }, paths: paths.isEmpty ? nil : paths,
+      git: git.map { GitRule(repo: $0, push: push ? true : nil, refs: refs.isEmpty ? nil : refs) })
   }
 
   /// Adds the rule and says so.
@@ -45,6 +61,15 @@ enum EgressRuleText {
     if let methods = rule.methods, !methods.isEmpty { parts.append(methods.joined(separator: ",")) }
     parts.append(rule.host + (rule.ports.map { ":" + $0.map(String.init).joined(separator: ",") } ?? ""))
     if let paths = rule.paths, !paths.isEmpty { parts.append(paths.joined(separator: ",")) }
+    if let git = rule.git { parts.append(text(git, denies: rule.action == .deny)) }
+    return parts.joined(separator: " ")
+  }
+
+  /// For example `git apple/swift push refs/heads/agent/*`.
+  static func text(_ git: GitRule, denies: Bool) -> String {
+    var parts = ["git", git.repo]
+    if git.push == true { parts.append("push") } else if !denies { parts.append("fetch") }
+    if let refs = git.refs, !refs.isEmpty { parts.append(refs.joined(separator: ",")) }
     return parts.joined(separator: " ")
   }
 }

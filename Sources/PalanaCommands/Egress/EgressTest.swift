@@ -12,10 +12,14 @@ struct EgressTest: PalanaCommand {
   @Argument(help: "The agent's name.", completion: AgentNames.completion) var agent: String
   @Argument(help: "The method, for example GET.") var method: String
   @Argument(help: "The whole URL, http:// or https://.") var url: String
+  @Option(
+    name: .customLong("ref"), parsing: .singleValue,
+    help: ArgumentHelp("A ref that the push would change, for POST …/git-receive-pack. Repeatable.", valueName: "ref"))
+  var refs: [String] = []
 
   func execute(in context: CommandContext) async throws -> Int32 {
     let agent = try ResourceName(agent).text
-    let request = EgressTestRequest(method: method.uppercased(), url: url)
+    let request = EgressTestRequest(method: method.uppercased(), url: url, refs: refs.isEmpty ? nil : refs)
     let answer = try await context.withClient { client in
       try await client.call(.testEgress, ["name": agent], body: try .json(encoding: request), as: EgressTestResult.self)
     }

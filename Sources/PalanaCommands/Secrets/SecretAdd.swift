@@ -24,11 +24,15 @@ struct SecretAdd: PalanaCommand {
       "What the agent sees instead of the value; shape:NAME makes one in the shape that programs check for.",
       valueName: "text"))
   var placeholder: String?
+  @Option(
+    help: ArgumentHelp(
+      "The gateway gets a short token with the values and puts that in: github-app or oauth-client.", valueName: "type"))
+  var type: SecretMinting?
 
   func validate() throws {
     if proxyOnly, agentReadable { throw ValidationError("--proxy-only and --agent-readable exclude each other") }
-    if agentReadable, !binding.isEmpty || placeholder != nil {
-      throw ValidationError("--host, --in, --require, --aws-…, --token-host and --placeholder are for proxy-only secrets")
+    if agentReadable, !binding.isEmpty || placeholder != nil || type != nil {
+      throw ValidationError("--host, --in, --require, --aws-…, --token-host, --type and --placeholder are for proxy-only secrets")
     }
   }
 
@@ -39,7 +43,7 @@ struct SecretAdd: PalanaCommand {
       name: name, access: agentReadable ? .agentReadable : .proxyOnly, values: try await sources.read(context.io),
       hosts: binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places,
       placeholder: placeholder, require: binding.require, aws: binding.aws,
-      tokenHosts: binding.tokenHosts.isEmpty ? nil : binding.tokenHosts)
+      tokenHosts: binding.tokenHosts.isEmpty ? nil : binding.tokenHosts, type: type)
     let summary = try await context.withClient { client in
       try await client.call(.addSecret, ["name": agent], body: .secret(payload), as: SecretSummary.self)
     }
@@ -48,6 +52,8 @@ struct SecretAdd: PalanaCommand {
     return 0
   }
 }
+
+extension SecretMinting: ExpressibleByArgument {}
 
 /// Where a proxy-only secret may go and stand.
 struct SecretBindingOptions: ParsableArguments {

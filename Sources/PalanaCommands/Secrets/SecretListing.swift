@@ -34,7 +34,7 @@ struct SecretListing: PalanaCommand {
         let inert = secret.access == .proxyOnly && secret.hosts.isEmpty
         let path = secret.keys.count == 1 ? secret.name : "\(secret.name)/\(key.key)"
         table.rows.append([
-          .init(secret.name), .init(key.key), .init(secret.access.rawValue),
+          .init(secret.name), .init(key.key), .init(SecretReport.access(secret)),
           .init(secret.access == .agentReadable ? "/run/secrets/\(path)" : key.placeholder), .init(key.variable),
           inert ? .init("unbound", .warning) : .init(secret.hosts.joined(separator: ",")),
           .init(SecretReport.places(secret, separator: ",")), .init(Age.text(since: secret.createdAt, now: now)),

@@ -22,9 +22,14 @@ struct SecretReport {
 
   private var isInert: Bool { summary.access == .proxyOnly && summary.hosts.isEmpty }
 
+  /// `proxy-only`, or `proxy-only, github-app`.
+  static func access(_ summary: SecretSummary) -> String {
+    summary.access.rawValue + (summary.type.map { ", \($0.rawValue)" } ?? "")
+  }
+
   /// The lines for people.
   static func lines(_ summary: SecretSummary, agent: String, verb: String) -> [String] {
-    var lines = ["secret/\(summary.name) of agent/\(agent) \(verb) (\(summary.access.rawValue))"]
+    var lines = ["secret/\(summary.name) of agent/\(agent) \(verb) (\(Self.access(summary)))"]
     for key in summary.keys {
       switch summary.access {
       case .agentReadable:

@@ -73,6 +73,7 @@ enum ActionSchemas {
       optional: [
         "access": Schema.choice(SecretBindingSpec.Access.self), "hosts": Schema.texts, "places": Schema.texts,
         "placeholder": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "tokenHosts": Schema.texts,
+        "type": Schema.choice(SecretMinting.self),
       ]),
     "SecretRotateRequest": Schema.object(required: ["values": Schema.textMap]),
     "SecretBindRequest": Schema.object(
@@ -87,13 +88,15 @@ enum ActionSchemas {
         "revision": Schema.integer,
       ],
       optional: [
-        "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "tokenHosts": Schema.texts, "createdAt": Schema.time,
+        "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "tokenHosts": Schema.texts,
+        "type": Schema.choice(SecretMinting.self), "createdAt": Schema.time,
       ]),
     "SecretList": Schema.items("SecretSummary"),
     "EgressRuleEntry": Schema.object(
       required: ["source": Schema.text, "rule": Schema.reference("EgressRule")]),
     "EgressRuleList": Schema.items("EgressRuleEntry"),
-    "EgressTestRequest": Schema.object(required: ["method": Schema.text, "url": Schema.text]),
+    "EgressTestRequest": Schema.object(
+      required: ["method": Schema.text, "url": Schema.text], optional: ["refs": Schema.texts]),
     "EgressTestResult": Schema.object(
       required: [
         "allowed": Schema.boolean, "policyVersion": Schema.text, "explanation": Schema.text,

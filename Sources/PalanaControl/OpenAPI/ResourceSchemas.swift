@@ -28,6 +28,9 @@ enum ResourceSchemas {
         "id": Schema.text, "action": Schema.choice(EgressRule.Action.self),
         "ports": Schema.list(of: Schema.integer), "methods": Schema.texts, "paths": Schema.texts,
         "schemes": Schema.texts,
+        "git": Schema.object(
+          "Only Git over smart HTTP; excludes methods and paths.", required: ["repo": Schema.text],
+          optional: ["push": Schema.boolean, "refs": Schema.texts]),
       ]),
     "EgressPolicy": Schema.resource(
       "EgressPolicy",
@@ -50,7 +53,10 @@ enum ResourceSchemas {
           "keys": Schema.list(of: Schema.reference("SecretKey")), "hosts": Schema.texts, "places": Schema.texts,
           "revision": Schema.integer,
         ],
-        optional: ["owner": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "tokenHosts": Schema.texts])),
+        optional: [
+          "owner": Schema.text, "require": Schema.boolean, "aws": Schema.reference("AWSScope"), "tokenHosts": Schema.texts,
+          "type": Schema.choice(SecretMinting.self),
+        ])),
     "AWSScope": Schema.object(
       "What AWS requests are signed for.", required: ["region": Schema.text, "service": Schema.text]),
     "SecretBindingList": Schema.items("SecretBinding", kind: "SecretBindingList"),

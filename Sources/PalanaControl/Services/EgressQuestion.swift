@@ -30,9 +30,19 @@ struct EgressQuestion {
     let subject = PolicySubject(
       id: try agent.id(), name: agent.metadata.name, owner: try agent.requireOwner(),
       template: agent.spec.effectiveTemplateName, labels: agent.metadata.labels ?? [:])
+    var git: GitOperation?
+    do {
+      git = try GitEndpoint.operation(method: test.method, path: target.path.description, query: target.query)
+    } catch { return nil }
+    if let refs = test.refs {
+      guard git?.service == .push, git?.isDiscovery == false else {
+        throw PalanaError(.invalid, "refs: the request is no push", hint: "POST …/git-receive-pack is one")
+      }
+      git?.refs = refs
+    }
     request = EgressRequest(
       subject: subject, stage: .request, scheme: scheme, authority: authority, method: test.method,
-      path: target.path.description)
+      path: target.path.description, git: git)
     authorityRequest =
       scheme == .https
       ? EgressRequest(subject: subject, stage: .authority, scheme: scheme, authority: authority) : nil
@@ -40,13 +50,21 @@ struct EgressQuestion {
 
   /// The answer to a URL that has no canonical form, which the gateway refuses before any rule is asked.
   static func malformed(_ test: EgressTestRequest) -> EgressTestResult {
-    var explanation = ""
-    do { _ = try RequestTarget.parse(test.url, encodedSlashes: .kept) } catch { explanation = error.description }
+    let explanation = problem(test)
     let authority = Self.authority(of: test.url)
     return EgressTestResult(
       allowed: false, reason: DenialReason.malformedRequest.rawValue, rule: nil, policyVersion: "", explanation: explanation,
       stage: EgressRequest.Stage.request.rawValue, host: authority?.host.description ?? "", port: authority.map { Int($0.port) } ?? 0,
       steps: [.init(layer: "preflight", verdict: "deny", rule: nil, explanation: explanation)])
+  }
+
+  private static func problem(_ test: EgressTestRequest) -> String {
+    let target: RequestTarget
+    do { target = try RequestTarget.parse(test.url, encodedSlashes: .kept) } catch { return error.description }
+    do {
+      _ = try GitEndpoint.operation(method: test.method, path: target.path.description, query: target.query)
+    } catch { return error.explanation }
+    return ""
   }
 
   /// The authority of a URL whose rest may be malformed; nil when it is malformed itself.

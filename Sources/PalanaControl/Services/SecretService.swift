@@ -39,16 +39,21 @@ package struct SecretService: Sendable {
     let spec = try SecretBindingSpec.draft(
       owner: target, agent: agent.metadata.name, secret: request.name, access: access,
       keys: Array(request.values.keys), hosts: request.hosts ?? [], places: request.places ?? [],
-      placeholder: request.placeholder, require: request.require, aws: request.aws, tokenHosts: request.tokenHosts,
-      taken: Set(existing.flatMap { $0.spec.keys.compactMap(\.placeholder) }))
-    try SecretValueRules.check(request.values, access: access)
-    try SecretValueRules.check(request.values, places: spec.places)
+      type: request.type, placeholder: request.placeholder, require: request.require, aws: request.aws,
+      tokenHosts: request.tokenHosts, taken: Set(existing.flatMap { $0.spec.keys.compactMap(\.placeholder) }))
+    if let type = request.type {
+      try MintRules.check(request.values, of: type)
+    } else {
+      try SecretValueRules.check(request.values, access: access)
+      try SecretValueRules.check(request.values, places: spec.places)
+    }
     let binding = SecretBinding(metadata: ObjectMeta(name: try SecretBindingName.name(of: spec)), spec: spec)
     try trail.allow(
       .secrets, "add", by: caller, agent: try agent.reference(), secrets: [request.name],
       details: [
-        "access": access.rawValue, "keys": Self.keys(request.values), "hosts": spec.hosts.joined(separator: " "),
-        "places": spec.places.joined(separator: " "), "tokenHosts": Self.text(spec.tokenHosts),
+        "access": access.rawValue, "type": request.type?.rawValue ?? "value", "keys": Self.keys(request.values),
+        "hosts": spec.hosts.joined(separator: " "), "places": spec.places.joined(separator: " "),
+        "tokenHosts": Self.text(spec.tokenHosts),
       ])
     try await store(values: request.values, spec, agent, target)
     let created: SecretBinding
@@ -72,13 +77,13 @@ package struct SecretService: Sendable {
   ) async throws(PalanaError) {
     let name = agent.metadata.name
     do {
-      try await writer.add(owner: owner, agent: name, secret: spec.secret, access: spec.access, values: values)
+      try await writer.add(owner: owner, agent: name, secret: spec.secret, access: spec.access, type: spec.type, values: values)
     } catch {
       guard error.code == .conflict,
         try await !bindings(of: name, owner).contains(where: { $0.spec.secret == spec.secret })
       else { throw error }
       try await writer.remove(owner: owner, agent: name, secret: spec.secret, access: spec.access)
-      try await writer.add(owner: owner, agent: name, secret: spec.secret, access: spec.access, values: values)
+      try await writer.add(owner: owner, agent: name, secret: spec.secret, access: spec.access, type: spec.type, values: values)
     }
   }
 
@@ -95,23 +100,31 @@ package struct SecretService: Sendable {
   ) async throws(PalanaError) -> SecretSummary {
     let (agent, target) = try await agent(name, owner, caller)
     let binding = try await require(secret, of: agent, target)
-    let unknown = request.values.keys.filter { key in !binding.spec.keys.contains { $0.key == key } }.sorted()
-    guard unknown.isEmpty else {
-      throw PalanaError(
-        .invalid, "the secret ‘\(secret)’ has no key ‘\(unknown[0].prefix(60))’",
-        hint: "its keys: \(binding.spec.keys.map(\.key).joined(separator: ", "))")
-    }
-    try SecretValueRules.check(request.values, access: binding.spec.access)
-    try SecretValueRules.check(request.values, places: binding.spec.places)
+    try Self.check(request.values, replacing: binding.spec)
     try trail.allow(
       .secrets, "rotate", by: caller, agent: try agent.reference(), secrets: [secret],
       details: ["keys": Self.keys(request.values)])
     // The values first: whoever asks for the new revision must not get an old value.
     try await writer.rotate(
-      owner: target, agent: agent.metadata.name, secret: secret, access: binding.spec.access, values: request.values)
+      owner: target, agent: agent.metadata.name, secret: secret, access: binding.spec.access, type: binding.spec.type,
+      values: request.values)
     let changed = try await change(binding, target) { $0.revision += 1 }
     try await gateway.refresh()
     return Self.summary(changed)
+  }
+
+  private static func check(
+    _ values: [String: Redacted<String>], replacing spec: SecretBindingSpec
+  ) throws(PalanaError) {
+    if let type = spec.type { return try MintRules.check(replacing: values, of: type) }
+    let unknown = values.keys.filter { key in !spec.keys.contains { $0.key == key } }.sorted()
+    guard unknown.isEmpty else {
+      throw PalanaError(
+        .invalid, "the secret ‘\(spec.secret)’ has no key ‘\(unknown[0].prefix(60))’",
+        hint: "its keys: \(spec.keys.map(\.key).joined(separator: ", "))")
+    }
+    try SecretValueRules.check(values, access: spec.access)
+    try SecretValueRules.check(values, places: spec.places)
   }
 
   /// Says where a proxy-only secret may go from now on.
@@ -234,7 +247,6 @@ package struct SecretService: Sendable {
     SecretSummary(
       name: binding.spec.secret, access: binding.spec.access, keys: binding.spec.keys, hosts: binding.spec.hosts,
       places: binding.spec.places, require: binding.spec.require, aws: binding.spec.aws, tokenHosts: binding.spec.tokenHosts,
-      revision: binding.spec.revision,
-      createdAt: binding.metadata.creationTimestamp)
+      type: binding.spec.type, revision: binding.spec.revision, createdAt: binding.metadata.creationTimestamp)
   }
 }

@@ -6,10 +6,11 @@ package import PalanaSecrets
 package protocol SecretWriter: Sendable {
   /// Stores a new secret.
   ///
+  /// - Parameter type: what tokens are made with it; nil: the values are used themselves.
   /// - Throws: ``PalanaError``: `conflict` when it exists, `invalid`, `unreachable`, `failed`.
   func add(
     owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access,
-    values: [String: Redacted<String>]
+    type: SecretMinting?, values: [String: Redacted<String>]
   ) async throws(PalanaError)
 
   /// Gives some or all keys new values; the others keep theirs.
@@ -17,7 +18,7 @@ package protocol SecretWriter: Sendable {
   /// - Throws: ``PalanaError``: `notFound`, `conflict`, `invalid`, `unreachable`, `failed`.
   func rotate(
     owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access,
-    values: [String: Redacted<String>]
+    type: SecretMinting?, values: [String: Redacted<String>]
   ) async throws(PalanaError)
 
   /// Removes a secret with all its versions; it is fine when there is none.

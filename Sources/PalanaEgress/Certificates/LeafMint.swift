@@ -65,6 +65,13 @@ struct LeafMint: Sendable {
     return serializer.serializedBytes
   }
 
+  /// A fresh certificate for `host` with its key as text, for a TLS server that is not in this process.
+  func pem(for host: CanonicalHost, now: Timestamp) throws -> CertificateAuthority.PEMPair {
+    let leaf = try Certificate(derEncoded: certificate(for: host, now: now))
+    return CertificateAuthority.PEMPair(
+      certificate: try leaf.serializeAsPEM().pemString, key: Redacted(try leafKey.serializeAsPEM().pemString))
+  }
+
   /// A TLS server context that presents a fresh certificate for `host`.
   func context(for host: CanonicalHost, now: Timestamp) throws -> NIOSSLContext {
     try NIOSSLContext(configuration: configuration(for: host, now: now))
@@ -75,7 +82,7 @@ struct LeafMint: Sendable {
     var configuration = TLSConfiguration.makeServerConfiguration(
       certificateChain: [.certificate(leaf)], privateKey: .privateKey(tlsKey))
     configuration.minimumTLSVersion = .tlsv12
-    configuration.applicationProtocols = ["http/1.1"]
+    configuration.applicationProtocols = ["h2", "http/1.1"]
     // Clients present nothing, so no root has to be loaded.
     configuration.certificateVerification = .none
     configuration.trustRoots = .certificates([])

@@ -89,6 +89,7 @@ extension ClientConnection: ClientSide {
 
   func sendRefusal(_ refusal: Refusal, of exchange: Exchange) {
     guard phase != .closed else { return }
+    if exchange.isRedirected { return sendHandshakeRefusal() }
     if refusal.reason == .proxyAuthenticationRequired { challenges += 1 }
     // A body that nobody reads would be taken for the next request; a client that guesses passwords has to come again.
     let isWhole = exchange.keepsAlive && !exchange.hasBody && !exchange.wentUpstream

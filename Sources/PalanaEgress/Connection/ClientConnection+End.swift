@@ -30,10 +30,13 @@ extension ClientConnection {
   /// The end of the connection's life: events for what was open, the upstream side closed. Idempotent.
   func end(_ reason: EndReason) {
     guard phase != .closed else { return }
+    recordUnopened(reason)
     phase = .closed
     inbound = nil
     outbound = nil
     flow.end(reason)
+    endStreams(reason)
+    multiplexed = nil
     if let tunnel, !tunnel.hasRequests {
       // The event of a CONNECT that nothing followed.
       flow.record(tunnel.opening, .allow, reason == .clientAborted ? nil : reason.text)

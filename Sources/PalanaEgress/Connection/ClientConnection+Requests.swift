@@ -13,15 +13,20 @@ extension ClientConnection {
 
   /// Gives on what has arrived of the request body.
   func feedBody() {
-    guard let exchange = flow.exchange, flow.takesContents, var bytes = inbound else { return }
+    guard let exchange = flow.exchange, flow.takesContents else { return }
+    // Without bytes too: the end of a body may be all that is left to say.
+    var bytes = inbound ?? ByteBuffer()
     inbound = nil
     do {
       loop: while true {
         switch try body.next(&bytes) {
         case .contents(let contents):
           flow.requestContents(contents)
-          // It may have been refused for what it holds.
-          guard flow.exchange === exchange, flow.takesContents else { return }
+          // It may have been refused for what it holds, or wait for a decision about that.
+          guard flow.exchange === exchange, flow.takesContents else {
+            if flow.exchange === exchange, bytes.readableBytes > 0 { inbound = bytes }
+            return
+          }
         case .needsMore: break loop
         case .end:
           inbound = bytes.readableBytes == 0 ? nil : bytes
@@ -65,7 +70,7 @@ extension ClientConnection {
   private func refuseHead(_ refusal: Refusal) {
     let exchange = flow.makeExchange()
     exchange.scheme = tunnel == nil ? nil : .https
-    exchange.authority = tunnel?.authority
+    exchange.authority = tunnel?.authority ?? destination
     exchange.keepsAlive = false
     inbound = nil
     flow.refuse(exchange, refusal)

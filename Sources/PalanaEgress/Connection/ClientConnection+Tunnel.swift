@@ -22,7 +22,7 @@ extension ClientConnection {
     return true
   }
 
-  private func findLeaf(for host: CanonicalHost) {
+  func findLeaf(for host: CanonicalHost) {
     if let known = loop.shared.leaves.known(host) { return startTLS(known) }
     phase = .minting
     loop.shared.leaves.context(for: host, on: loop.eventLoop).assumeIsolated().whenComplete { [weak self] result in
@@ -49,8 +49,9 @@ extension ClientConnection {
     pipeline.fireChannelReadComplete()
   }
 
-  func handshakeCompleted() {
+  func handshakeCompleted(_ negotiated: String?) {
     guard phase == .handshaking else { return }
+    if negotiated == "h2" { return startHTTP2() }
     phase = .head
     deadline = loop.now + TimeAmount(limits.idleTimeout)
   }

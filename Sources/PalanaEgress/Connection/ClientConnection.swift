@@ -15,6 +15,8 @@ final class ClientConnection: ChannelDuplexHandler {
   typealias OutboundOut = ByteBuffer
 
   enum Phase {
+    /// A redirected connection whose first bytes are awaited.
+    case opening
     /// Between requests, or in the middle of a request head.
     case head
     /// A CONNECT is being decided.
@@ -26,6 +28,8 @@ final class ClientConnection: ChannelDuplexHandler {
     case exchange
     /// A websocket: bytes only.
     case relay
+    /// HTTP/2: its streams are requests of their own.
+    case multiplexed
     /// The last answer was sent; what still comes is thrown away until the client closes.
     case draining
     case closed
@@ -34,8 +38,10 @@ final class ClientConnection: ChannelDuplexHandler {
   let loop: LoopContext
   /// Of all its requests, one after the other.
   let flow: RequestFlow
+  /// What a redirected connection was to reach; nil: the agent speaks to its proxy.
+  let destination: Authority?
   var context: ChannelHandlerContext?
-  var phase = Phase.head
+  var phase: Phase
 
   /// Bytes that were not looked at yet.
   var inbound: ByteBuffer?
@@ -48,6 +54,7 @@ final class ClientConnection: ChannelDuplexHandler {
   var needsFlush = false
   /// Whether the response goes to the agent in chunks.
   var isChunked = false
+  var multiplexed: HTTP2Connection?
   var deadline: NIODeadline
   /// Answers 407 so far.
   var challenges = 0
@@ -56,7 +63,9 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Bytes in front of ``inbound`` that were looked at already and may still be held.
   private static let mostReadBytes = 16_384
 
-  init(agent: EgressAgent, source: AuditEvent.Source, loop: LoopContext) {
+  init(agent: EgressAgent, source: AuditEvent.Source, loop: LoopContext, destination: Authority? = nil) {
+    self.destination = destination
+    phase = destination == nil ? .head : .opening
     flow = RequestFlow(agent: agent, source: source, loop: loop)
     self.loop = loop
     deadline = loop.now + TimeAmount(loop.shared.limits.headTimeout)
@@ -103,7 +112,7 @@ final class ClientConnection: ChannelDuplexHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case TLSUserEvent.handshakeCompleted = event { handshakeCompleted() }
+    if case TLSUserEvent.handshakeCompleted(let negotiated) = event { handshakeCompleted(negotiated) }
     context.fireUserInboundEventTriggered(event)
   }
 
@@ -139,7 +148,7 @@ final class ClientConnection: ChannelDuplexHandler {
   /// Bytes of both directions that wait here.
   var bufferedBytes: Int {
     (inbound?.storageCapacity ?? 0) + (outbound?.readableBytes ?? 0) + (context?.channel.waitingBytes ?? 0)
-      + (flow.upstream?.bufferedBytes ?? 0)
+      + (flow.upstream?.bufferedBytes ?? 0) + (multiplexed?.bufferedBytes ?? 0) + streamsUpstreamBytes
   }
 
   func updateRead() {
@@ -161,7 +170,15 @@ final class ClientConnection: ChannelDuplexHandler {
       switch phase {
       case .head:
         guard let head = takeHead() else { return }
-        if tunnel == nil { handleProxyRequest(head) } else { handleInnerRequest(head) }
+        if tunnel != nil {
+          handleInnerRequest(head)
+        } else if let destination {
+          handleRedirectedRequest(head, destination)
+        } else {
+          handleProxyRequest(head)
+        }
+      case .opening:
+        guard readOpening() else { return }
       case .hello:
         guard readHello() else { return }
       case .exchange:
@@ -173,7 +190,7 @@ final class ClientConnection: ChannelDuplexHandler {
       case .draining, .closed:
         inbound = nil
         return
-      case .deciding, .minting, .handshaking: return
+      case .deciding, .minting, .handshaking, .multiplexed: return
       }
     }
   }
@@ -198,12 +215,15 @@ final class ClientConnection: ChannelDuplexHandler {
   // MARK: Deadlines and changes from outside
 
   func checkDeadline(_ now: NIODeadline) {
+    if phase == .multiplexed { return checkStreams(now) }
     guard deadline <= now else { return }
     switch phase {
     case .head where inbound != nil: refuseSlowHead()
     case .head, .draining: context?.close(promise: nil)
+    case .opening: openingTimedOut()
     case .hello, .minting, .handshaking: handshakeTimedOut()
     case .deciding, .exchange, .relay: streamTimedOut()
+    case .multiplexed: break
     case .closed: break
     }
   }

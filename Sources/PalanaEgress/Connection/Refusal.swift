@@ -1,3 +1,4 @@
+import NIOCore
 import PalanaPolicy
 
 /// Why a request does not pass, with a sentence for the agent.
@@ -8,6 +9,11 @@ struct Refusal: Error {
   let closes: Bool
   /// What is written down with it: facts for operators that the agent is not told.
   var details: [String: String] = [:]
+  /// An answer in the words of Git's protocol, with status 200, instead of the usual one.
+  var report: ByteBuffer?
+
+  /// The status of the answer.
+  var status: Int { report == nil ? reason.status : 200 }
 
   init(_ reason: DenialReason, _ explanation: String) {
     self.reason = reason

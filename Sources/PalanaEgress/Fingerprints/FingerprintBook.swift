@@ -33,7 +33,14 @@ final class FingerprintBook: Sendable {
   /// Says which secrets are to be known from now on; what is known of others is forgotten.
   func adopt(_ bindings: some Sequence<PlaceholderBinding>) {
     var wanted: [SecretRef: PlaceholderBinding] = [:]
-    for binding in bindings where !binding.ref.isName { wanted[binding.ref] = binding }
+    for binding in bindings where !binding.ref.isName {
+      wanted[binding.ref] = binding
+      // What a token is made with has to be known as well as the token.
+      guard let minting = binding.ref.minting else { continue }
+      var source = binding
+      source.ref = SecretRef(path: binding.ref.path, key: MintRules.secretParameter(of: minting))
+      wanted[source.ref] = source
+    }
     state.withLock { [wanted] state in
       state.wanted = wanted
       state.known = state.known.filter { wanted[$0.key] != nil }
@@ -48,9 +55,12 @@ final class FingerprintBook: Sendable {
     learn(binding, value)
   }
 
-  /// The secrets of which nothing is known in their current revision.
+  /// The secrets of which nothing is known in their current revision. A token is learned when it is first put in: nobody asks for one
+  /// only to recognise it.
   var missing: [PlaceholderBinding] {
-    state.withLock { state in state.wanted.values.filter { state.known[$0.ref]?.revision != $0.revision } }
+    state.withLock { state in
+      state.wanted.values.filter { $0.ref.minting == nil && state.known[$0.ref]?.revision != $0.revision }
+    }
   }
 
   /// Remembers the fingerprint of a value. The one of an older value counts no more.

@@ -1,5 +1,6 @@
 import NIOCore
 import PalanaPolicy
+import PalanaSecrets
 
 /// The contents of a request, from its client to the upstream, and the bytes of a websocket in the same direction.
 extension RequestFlow {
@@ -7,7 +8,10 @@ extension RequestFlow {
   func requestContents(_ contents: ByteBuffer) {
     guard let exchange else { return }
     client?.touch()
-    if exchange.isCollecting { return hold(contents, exchange) }
+    if exchange.isCollecting {
+      if !takeGitContents(contents, exchange) { hold(contents, exchange) }
+      return
+    }
     exchange.bytesSent += Int64(contents.readableBytes)
     if limits.requestBodyBytes > 0, !exchange.isRelay, exchange.bytesSent > limits.requestBodyBytes {
       return refuse(exchange, Self.bodyTooLarge)
@@ -22,8 +26,10 @@ extension RequestFlow {
   /// The request is whole.
   func requestEnded(trailers: HeadFields?) {
     guard let exchange, !exchange.isRequestWhole else { return }
+    if let trailers, let refusal = check(trailers) { return refuse(exchange, refusal) }
     exchange.isRequestWhole = true
     if exchange.isCollecting {
+      if gitEnded(exchange) { return }
       exchange.isCollecting = false
       if exchange.heldBody == nil { exchange.heldBody = ByteBuffer() }
       return filterHeld(exchange)
@@ -36,6 +42,19 @@ extension RequestFlow {
       do { try loop.leakGuard.check(trailers, of: agent.id) } catch { return refuse(exchange, error) }
     }
     upstream?.sendEnd(trailers: trailers)
+  }
+
+  /// Credentials are not put into trailers, and must not stand there either.
+  private func check(_ trailers: HeadFields) -> Refusal? {
+    guard agent.scanner.firstMatch(in: trailers.bytes.readableBytesUInt8Span) == nil else {
+      return Refusal(.placeholderLeft, "a placeholder stands where the gateway does not replace it")
+    }
+    do throws(Refusal) {
+      try loop.leakGuard.check(trailers, of: agent.id)
+      return nil
+    } catch {
+      return error
+    }
   }
 
   /// All contents that came with one read were given.
@@ -61,6 +80,8 @@ extension RequestFlow {
       return refuse(exchange, tooLarge)
     }
     exchange.isCollecting = true
+    // What was read of a push already is a part of it.
+    exchange.heldBody = exchange.git?.held.take()
     if exchange.head?.expectsContinue == true { client?.sendContinue() }
     client?.proceed()
     client?.readOn()

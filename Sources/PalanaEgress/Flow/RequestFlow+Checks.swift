@@ -65,11 +65,12 @@ extension RequestFlow {
     try HeaderPolicy.check(head)
     exchange.head = head
     exchange.target = target
+    try recogniseGit(exchange, head, target)
     exchange.isUpgrade = try HeaderPolicy.isWebsocket(head, method: exchange.method)
     watchForLeaks(exchange)
     exchange.question = EgressRequest(
       subject: agent.subject, stage: .request, scheme: scheme, authority: authority, method: exchange.method,
-      path: exchange.path)
+      path: exchange.path, git: exchange.git?.operation)
     decide(exchange) { $0.allowed($1) }
   }
 

@@ -38,7 +38,8 @@ extension RequestFlow {
   ) {
     exchange.decision = decision
     if let denial = decision.denial {
-      refuse(exchange, Refusal(denial, decision.explanation))
+      let refusal = Refusal(denial, decision.explanation)
+      if !refusePush(exchange, refusal) { refuse(exchange, refusal) }
     } else {
       if exchange.isConnect { self.exchange = nil }
       next(self, exchange)
@@ -51,9 +52,14 @@ extension RequestFlow {
       let scheme = exchange.scheme
     else { return }
     let injector = CredentialInjector(agent: agent, authority: authority, scheme: scheme, tokens: loop.shared.tokens)
-    do {
+    if exchange.git?.needsCommands == true {
+      guard exchange.sendElsewhere == nil else { return refuse(exchange, Self.notThere) }
+      return awaitCommands(exchange)
+    }
+    do throws(Refusal) {
       if exchange.hasBody, exchange.heldBody == nil {
         if try injector.needsBody(head, limit: limits.bodyRewriteBytes) { exchange.holdsBody = true }
+        if exchange.holdsBody, exchange.sendElsewhere != nil { throw Self.notThere }
         if exchange.holdsBody { return collect(exchange) }
       }
       exchange.planned = agent

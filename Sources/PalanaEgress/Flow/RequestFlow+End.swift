@@ -59,9 +59,8 @@ extension RequestFlow {
       exchange.severity = .critical
       exchange.path = nil
     }
-    let status = refusal.reason.status
-    exchange.status = exchange.status ?? status
-    record(exchange, status >= 500 ? .error : .deny, refusal.reason.rawValue, details: refusal.details)
+    exchange.status = exchange.status ?? refusal.status
+    record(exchange, refusal.status >= 500 ? .error : .deny, refusal.reason.rawValue, details: refusal.details)
   }
 
   private func answer(_ exchange: Exchange, _ refusal: Refusal) {
@@ -84,7 +83,9 @@ extension RequestFlow {
   func refuseLate() -> Bool {
     guard let exchange, !exchange.responseStarted else { return false }
     let refusal =
-      if exchange.isCollecting {
+      if let refused = exchange.git?.refusal {
+        refused
+      } else if exchange.isCollecting {
         Refusal(.requestTimeout, "the request body did not arrive in time")
       } else if exchange.wentUpstream || dial != nil {
         Refusal(.upstreamTimeout, "the upstream did not answer in time")
@@ -124,6 +125,8 @@ extension RequestFlow {
         // A websocket that its client closes has ended well.
       } else if isRelay, reason == .clientAborted {
         record(exchange, .allow, nil)
+      } else if let refusal = exchange.git?.refusal {
+        record(exchange, refusal)
       } else {
         record(exchange, exchange.wentUpstream || reason == .clientAborted ? .error : .deny, reason.text)
       }

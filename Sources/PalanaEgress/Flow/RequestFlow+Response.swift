@@ -62,7 +62,7 @@ extension RequestFlow {
   func upstreamReadComplete() { client?.flush() }
 
   /// The response is complete. Its event is written down before its last bytes leave.
-  func upstreamEnded(_ connection: UpstreamConnection, trailers: HeadFields?) {
+  func upstreamEnded(_ connection: any UpstreamSide, trailers: HeadFields?) {
     guard let exchange, !exchange.isRecorded else { return }
     guard finishFilters(exchange) else { return }
     client?.sendEnd(trailers: trailers.map { exchange.scrubber?.scrub($0) ?? $0 })
@@ -96,12 +96,19 @@ extension RequestFlow {
 
   // MARK: Websockets
 
-  private func switchProtocols(_ head: ResponseHead, _ exchange: Exchange, _ upstream: UpstreamConnection) {
+  private func switchProtocols(_ head: ResponseHead, _ exchange: Exchange, _ upstream: any UpstreamSide) {
     guard exchange.isUpgrade,
       let field = head.fields.fields.first(where: { $0.known == .upgrade }), head.fields.equal(field.value, "websocket")
     else {
       self.upstream?.abort()
       return upstreamFailed(UpstreamFailure(.upstreamProtocolError, "the upstream switched protocols without being asked"))
+    }
+    if let accept = exchange.websocketAccept {
+      let field = head.fields.fields.first { head.fields.equal($0.name, "sec-websocket-accept") }
+      guard let field, head.fields.text(field.value) == accept else {
+        self.upstream?.abort()
+        return upstreamFailed(UpstreamFailure(.upstreamProtocolError, "the upstream's websocket handshake is wrong"))
+      }
     }
     if exchange.scrubber != nil || exchange.injection.readsFrames {
       guard !head.fields.fields.contains(where: { $0.known == .websocketExtensions }) else {

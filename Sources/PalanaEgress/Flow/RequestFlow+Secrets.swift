@@ -6,7 +6,9 @@ import PalanaSecrets
 extension RequestFlow {
   /// Has the contents of the request, or the messages of its websocket, looked through as they pass.
   func watchForLeaks(_ exchange: Exchange) {
-    guard exchange.hasBody || exchange.isUpgrade, let stream = loop.leakGuard.stream(for: agent.id) else { return }
+    guard exchange.sendElsewhere == nil, exchange.hasBody || exchange.isUpgrade, let stream = loop.leakGuard.stream(for: agent.id) else {
+      return
+    }
     if exchange.isUpgrade {
       exchange.relayToUpstream.append(WebsocketLeakFilter(stream))
     } else {

@@ -8,6 +8,7 @@ extension RequestFlow {
     guard !loop.audit.isDown else {
       return refuse(exchange, Refusal(.auditUnavailable, "requests cannot be written down at this moment"))
     }
+    if let sendElsewhere = exchange.sendElsewhere { return sendElsewhere() }
     guard let authority = exchange.authority, let scheme = exchange.scheme else { return }
     do {
       if let held = exchange.heldBody {
@@ -17,48 +18,69 @@ extension RequestFlow {
     } catch {
       return refuse(exchange, error)
     }
+    let key = key(exchange, authority, scheme)
     // The connection of the last request, nearly always.
-    if let upstream, upstream.isUsable, upstream.key.authority == authority, upstream.key.scheme == scheme {
-      return send(exchange, on: upstream)
-    }
+    if let upstream, upstream.isUsable, upstream.key == key { return send(exchange, on: upstream) }
     upstream?.release()
     upstream = nil
-    let key = UpstreamKey(agent: agent.id, authority: authority, scheme: scheme)
+    if let stream = loop.pool.shared(key)?.openStream() { return send(exchange, on: stream) }
     while let idle = loop.pool.take(key) {
       if idle.isUsable { return send(exchange, on: idle) }
       idle.abort()
     }
-    open(exchange, key)
-  }
-
-  private func open(_ exchange: Exchange, _ key: UpstreamKey) {
-    dial(exchange, key) { flow, connection in
+    dial(exchange, key) { flow, side in
       if flow.hasCurrentPlan(exchange) {
-        flow.send(exchange, on: connection)
+        flow.send(exchange, on: side)
       } else {
-        connection.release()
+        side.release()
         flow.allowed(exchange)
       }
     }
   }
 
+  private func key(_ exchange: Exchange, _ authority: Authority, _ scheme: EgressRequest.Scheme) -> UpstreamKey {
+    UpstreamKey(
+      agent: agent.id, authority: authority, scheme: scheme, offersHTTP2: exchange.prefersHTTP2 && scheme == .https)
+  }
+
   private func dial(
-    _ exchange: Exchange, _ key: UpstreamKey, _ next: @escaping (RequestFlow, UpstreamConnection) -> Void
+    _ exchange: Exchange, _ key: UpstreamKey, _ next: @escaping (RequestFlow, any UpstreamSide) -> Void
   ) {
-    let dial = UpstreamDial(key: key, loop: loop) { [weak self] result in
-      guard let self, self.exchange === exchange, !exchange.isRecorded else { return }
+    dial = nil
+    let dial = loop.dial(key) { [weak self] outcome in
+      guard let self, self.exchange === exchange, !exchange.isRecorded else {
+        if case .connection(let connection) = outcome { connection.release() }
+        return
+      }
       self.dial = nil
-      switch result {
-      case .success(let connection): next(self, connection)
-      case .failure(let failure): refuse(exchange, Refusal(failure.reason, failure.explanation))
+      switch outcome {
+      case .connection(let connection):
+        if connection.multiplexed == nil {
+          next(self, connection)
+        } else if let stream = connection.openStream() {
+          next(self, stream)
+        } else {
+          refuse(exchange, Refusal(.upstreamUnreachable, "the upstream takes no more requests at this moment"))
+        }
+      case .again where exchange.wentUpstream:
+        refuse(exchange, Refusal(.upstreamUnreachable, "the upstream takes no more requests at this moment"))
+      case .again: acquire(exchange)
+      case .failure(let failure):
+        if failure.isProtocolMismatch, !key.offersHTTP2, !exchange.isUpgrade {
+          // An upstream that speaks nothing but HTTP/2.
+          exchange.prefersHTTP2 = true
+          acquire(exchange)
+        } else {
+          refuse(exchange, Refusal(failure.reason, failure.explanation))
+        }
       }
       client?.proceed()
     }
-    self.dial = dial
-    dial.start()
+    // It may be over already.
+    if self.exchange === exchange, upstream == nil, self.dial == nil { self.dial = dial }
   }
 
-  private func send(_ exchange: Exchange, on connection: UpstreamConnection) {
+  private func send(_ exchange: Exchange, on connection: any UpstreamSide) {
     guard let head = exchange.head, let target = exchange.target, let authority = exchange.authority,
       let scheme = exchange.scheme, let client
     else { return connection.release() }
@@ -79,7 +101,8 @@ extension RequestFlow {
     // A kept connection may have been closed by the upstream at this very moment. What has no body and changes nothing is sent
     // once more then; anything else is the client's to repeat.
     let isSafe = exchange.method == "GET" || exchange.method == "HEAD" || exchange.method == "OPTIONS"
-    exchange.retry = connection.isReused && isSafe && !exchange.hasBody ? buffer : nil
+    exchange.isRepeatable = connection.isReused && isSafe
+    exchange.retry = (exchange.isRepeatable || connection.tellsUnprocessed) && !exchange.hasBody ? buffer : nil
     connection.sendHead(buffer)
     if let body = exchange.newBody {
       exchange.heldBody = nil
@@ -88,6 +111,7 @@ extension RequestFlow {
       connection.sendContents(body)
       connection.sendEnd(trailers: nil)
     } else if !exchange.isRequestWhole {
+      sendHeldCommands(exchange)
       client.proceed()
     }
     connection.flush()
@@ -104,7 +128,9 @@ extension RequestFlow {
   func upstreamFailed(_ failure: UpstreamFailure) {
     upstream = nil
     guard let exchange, !exchange.isRecorded else { return }
-    if failure.isBeforeResponse, !exchange.responseStarted, let head = exchange.retry {
+    if failure.isUnprocessed || failure.isBeforeResponse && exchange.isRepeatable, !exchange.responseStarted,
+      let head = exchange.retry
+    {
       exchange.retry = nil
       return sendAgain(exchange, head)
     }
@@ -113,14 +139,18 @@ extension RequestFlow {
     client?.proceed()
   }
 
-  /// The same bytes on a new connection.
+  /// The same bytes on another connection, or another stream.
   private func sendAgain(_ exchange: Exchange, _ head: ByteBuffer) {
     guard let authority = exchange.authority, let scheme = exchange.scheme else { return }
-    dial(exchange, UpstreamKey(agent: agent.id, authority: authority, scheme: scheme)) { flow, connection in
-      flow.upstream = connection
-      connection.begin(for: flow, isHeadRequest: exchange.isHeadRequest, isChunked: false)
-      connection.sendHead(head)
-      connection.flush()
-    }
+    let key = key(exchange, authority, scheme)
+    if let stream = loop.pool.shared(key)?.openStream() { return sendAgain(exchange, head, on: stream) }
+    dial(exchange, key) { flow, side in flow.sendAgain(exchange, head, on: side) }
+  }
+
+  private func sendAgain(_ exchange: Exchange, _ head: ByteBuffer, on side: any UpstreamSide) {
+    upstream = side
+    side.begin(for: self, isHeadRequest: exchange.isHeadRequest, isChunked: false)
+    side.sendHead(head)
+    side.flush()
   }
 }

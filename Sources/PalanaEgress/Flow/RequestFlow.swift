@@ -2,6 +2,7 @@ import NIOCore
 import PalanaAudit
 import PalanaCore
 import PalanaPolicy
+import PalanaSecrets
 
 /// The way of one request, whatever protocol it came by: checked, decided, given its credentials, sent, answered, written down.
 ///
@@ -22,8 +23,8 @@ final class RequestFlow {
   var client: (any ClientSide)?
   var tunnel: Tunnel?
   var exchange: Exchange?
-  var upstream: UpstreamConnection?
-  var dial: UpstreamDial?
+  var upstream: (any UpstreamSide)?
+  var dial: (any PendingDial)?
   /// Storage of the last request's fields, to be used again.
   var spareFields: [HeadField] = []
 
@@ -58,6 +59,23 @@ final class RequestFlow {
   func adopt(_ next: EgressAgent) {
     let changed = next !== agent
     agent = next
-    if changed { judgeAgain() }
+    guard changed, hasItsCredentials(next) else { return }
+    judgeAgain()
+  }
+
+  /// A request that carries a value which the agent no longer has there ends; another value of the same secret changes nothing.
+  private func hasItsCredentials(_ next: EgressAgent) -> Bool {
+    guard let exchange, !exchange.isRecorded, exchange.wentUpstream, let authority = exchange.authority else { return true }
+    for used in exchange.injection.bindings {
+      let isLeft = next.bindings.contains { binding in
+        binding.placeholder == used.placeholder && binding.ref == used.ref
+          && binding.destinations.contains { $0.scheme == exchange.scheme && $0.port == authority.port && $0.host.matches(authority.host) }
+      }
+      guard isLeft else {
+        client?.cut(.policyChanged(.secretNotBound))
+        return false
+      }
+    }
+    return true
   }
 }

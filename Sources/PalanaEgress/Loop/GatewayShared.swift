@@ -11,6 +11,8 @@ final class GatewayShared: Sendable {
   let leaves: LeafStore
   /// Verifies upstreams against the roots of the system and the configured ones; never against our own authority.
   let upstreamTLS: NIOSSLContext
+  /// The same, offering HTTP/2 as well.
+  let upstreamHTTP2: NIOSSLContext
   /// Of secrets in the store, and of tokens in memory.
   let secrets: any SecretValueSource
   let tokens = MintedTokens()
@@ -25,12 +27,13 @@ final class GatewayShared: Sendable {
 
   init(
     configuration: EgressGatewayConfiguration, resolver: NameResolver, leaves: LeafStore, upstreamTLS: NIOSSLContext,
-    secrets: any SecretValueSource, bridge: AsyncBridge, clock: WallClock, logger: Logger
+    upstreamHTTP2: NIOSSLContext, secrets: any SecretValueSource, bridge: AsyncBridge, clock: WallClock, logger: Logger
   ) {
     self.configuration = configuration
     self.resolver = resolver
     self.leaves = leaves
     self.upstreamTLS = upstreamTLS
+    self.upstreamHTTP2 = upstreamHTTP2
     self.secrets = GatewaySecrets(store: secrets, tokens: tokens)
     learner = FingerprintLearner(secrets: self.secrets)
     self.bridge = bridge

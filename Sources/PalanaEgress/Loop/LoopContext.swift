@@ -19,6 +19,12 @@ final class LoopContext {
   private var leaks: LeakGuard?
   private var leaksVersion: UInt64 = 0
   private var scrubIndexes = ScrubIndexes()
+  private var dials: [UpstreamKey: SharedDial] = [:]
+  /// Upstreams that were offered HTTP/2 and did not take it.
+  private var withoutHTTP2: Set<UpstreamKey> = []
+  private static let mostRemembered = 1024
+  /// Only on the event loop of the agents' resolver.
+  var resolver: AgentResolver?
   private var refusals = RefusalLog()
   private var connections: [AgentID: [ObjectIdentifier: ClientConnection]] = [:]
   private var ticker: RepeatedTask?
@@ -41,9 +47,12 @@ final class LoopContext {
   private func tick() {
     now = .now()
     turns.tick(now)
-    pool.expire(now)
     shared.learner.tick()
+    let over = pool.expire(now)
+    for connection in over.ending { connection.abort() }
+    for connection in over.unused { connection.closeGracefully() }
     for connection in allConnections() { connection.checkDeadline(now) }
+    resolver?.tick(now)
     for event in refusals.due(now, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }
   }
 
@@ -90,12 +99,52 @@ final class LoopContext {
     scrubIndexes.index(for: agent, scheme, authority, book: shared.learner.book, tokens: shared.tokens)
   }
 
+  // MARK: Upstreams
+
+  /// Opens a connection that those share who wait for it, or one of its own where upstreams take one request at a time.
+  func dial(_ key: UpstreamKey, _ next: @escaping (SharedDial.Outcome) -> Void) -> any PendingDial {
+    guard key.offersHTTP2, !withoutHTTP2.contains(key) else {
+      let dial = UpstreamDial(key: key, loop: self) { result in
+        switch result {
+        case .success(let connection):
+          if connection.multiplexed != nil { self.pool.share(connection, now: self.now) }
+          next(.connection(connection))
+        case .failure(let failure): next(.failure(failure))
+        }
+      }
+      dial.start()
+      return dial
+    }
+    if let dial = dials[key] { return dial.join(next) }
+    let dial = SharedDial(key: key, loop: self)
+    let ticket = dial.join(next)
+    dials[key] = dial
+    dial.start()
+    return ticket
+  }
+
+  func endDial(_ key: UpstreamKey) { dials[key] = nil }
+
+  func noteHTTP1(_ key: UpstreamKey) {
+    if withoutHTTP2.count >= Self.mostRemembered { withoutHTTP2.removeAll() }
+    withoutHTTP2.insert(key)
+  }
+
+  private func closeUpstreams(_ agent: AgentID) {
+    for (key, dial) in dials where key.agent == agent {
+      dial.cancel()
+      dials[key] = nil
+    }
+    for connection in pool.removeAll(agent) { connection.abort() }
+  }
+
   // MARK: State
 
   /// Takes the new snapshot, cuts what it no longer covers, and has the rest judged again.
   func apply(_ next: EgressSnapshot) {
     guard next.version >= snapshot.version else { return }
     snapshot = next
+    resolver?.adopt(next)
     for (id, group) in connections {
       for connection in group.values {
         guard let agent = next.agents[connection.agent.source], agent.id == id, !agent.isKilled,
@@ -103,21 +152,22 @@ final class LoopContext {
         else {
           let isKilled = next.agents[connection.agent.source].map { $0.id == id && $0.isKilled } ?? false
           connection.cut(isKilled ? .agentKilled : .agentChanged)
-          pool.closeAll(id)
+          closeUpstreams(id)
           continue
         }
-        connection.flow.adopt(agent)
+        connection.adopt(agent)
       }
     }
     let known = Set(next.agents.values.lazy.filter { !$0.isKilled }.map(\.id))
-    for id in pool.agents where !known.contains(id) { pool.closeAll(id) }
+    for id in pool.agents where !known.contains(id) { closeUpstreams(id) }
     shared.meters.keep(Set(next.agents.values.lazy.map(\.id)))
   }
 
   func cut(_ agents: Set<AgentID>, _ reason: EndReason) {
+    resolver?.cut(agents)
     for id in agents {
       if let group = connections[id] { for connection in group.values { connection.cut(reason) } }
-      pool.closeAll(id)
+      closeUpstreams(id)
     }
   }
 
@@ -126,8 +176,9 @@ final class LoopContext {
     isStopping = true
     ticker?.cancel()
     ticker = nil
+    resolver?.stop()
     for connection in allConnections() { connection.cut(.gatewayStopped) }
-    for id in pool.agents { pool.closeAll(id) }
+    for id in Set(pool.agents).union(dials.keys.map(\.agent)) { closeUpstreams(id) }
     for event in refusals.due(.distantFuture, clock: shared.clock) { counts.lostEvents += audit.record(event) ? 0 : 1 }
   }
 

@@ -17,16 +17,8 @@ enum ClientHead {
     buffer.writeStaticString("\r\n")
     let named = HeaderPolicy.connectionNames(fields)
     FieldCopier.copy(fields, into: &buffer) { _, field in
-      switch field.known {
-      case .connection, .transferEncoding, .te, .trailer, .upgrade, .proxyAuthorization: return .skip
-      case .contentLength: return framing == nil ? .copy : .skip
-      case .dropped:
-        // Of the names that are dropped from requests only those of the hop are dropped from responses.
-        if Self.endsHere(fields, field) { return .skip }
-      default: break
-      }
-      if !named.isEmpty, named.contains(fields.text(field.name).lowercased()) { return .skip }
-      return .copy
+      if field.known == .contentLength, framing != nil { return .skip }
+      return travels(field, in: fields, named: named) ? .copy : .skip
     }
     switch framing {
     case .length(let count):
@@ -42,6 +34,18 @@ enum ClientHead {
       buffer.writeStaticString("connection: close\r\n")
     }
     buffer.writeStaticString("\r\n")
+  }
+
+  /// Whether a field of a response goes on to the agent.
+  ///
+  /// - Parameter named: the names that the Connection field lists.
+  static func travels(_ field: HeadField, in fields: HeadFields, named: [String]) -> Bool {
+    switch field.known {
+    case .connection, .transferEncoding, .te, .trailer, .upgrade, .proxyAuthorization: return false
+    // Of the names that are dropped from requests only those of the hop are dropped from responses.
+    case .dropped where endsHere(fields, field): return false
+    default: return named.isEmpty || !named.contains(fields.text(field.name).lowercased())
+    }
   }
 
   private static func endsHere(_ fields: HeadFields, _ field: HeadField) -> Bool {

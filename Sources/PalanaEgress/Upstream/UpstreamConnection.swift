@@ -4,7 +4,7 @@ import NIOTLS
 import PalanaPolicy
 
 /// One connection to an upstream, for one request at a time. The last handler of its channel.
-final class UpstreamConnection: ChannelDuplexHandler {
+final class UpstreamConnection: ChannelDuplexHandler, UpstreamSide {
   typealias InboundIn = ByteBuffer
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
@@ -12,6 +12,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
   private enum Phase {
     case opening
     case idle
+    /// HTTP/2: its streams are requests.
+    case shared
     /// A request was sent; no response head yet.
     case head
     case body
@@ -31,6 +33,9 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// Called once, when the connection can be used or never will be.
   private var onOpen: ((Result<UpstreamConnection, UpstreamFailure>) -> Void)?
   private(set) var exchanges = 0
+  /// Its streams, when it speaks HTTP/2, and the number of the next one.
+  var multiplexed: HTTP2Connection?
+  var nextStream = 1
   private var context: ChannelHandlerContext?
   private var phase = Phase.opening
   private var received: ByteBuffer?
@@ -57,8 +62,10 @@ final class UpstreamConnection: ChannelDuplexHandler {
   var isUsable: Bool { phase == .idle && context?.channel.isActive == true }
   var isWritable: Bool { context?.channel.isWritable ?? false }
   var isReused: Bool { exchanges > 1 }
+  var tellsUnprocessed: Bool { false }
+  var isActive: Bool { phase == .shared && context?.channel.isActive == true }
   /// Bytes of both directions that wait here.
-  var bufferedBytes: Int { (received?.storageCapacity ?? 0) + (context?.channel.waitingBytes ?? 0) }
+  var bufferedBytes: Int { (multiplexed?.bufferedBytes ?? 0) + (received?.storageCapacity ?? 0) + (context?.channel.waitingBytes ?? 0) }
 
   // MARK: What the user does
 
@@ -107,6 +114,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   /// Ends the use. It is kept for the next request if the last response ended cleanly.
   func release() {
     user = nil
+    guard phase != .shared else { return }
     guard phase == .idle, loop.pool.put(self, now: loop.now) else { return closeGracefully() }
   }
 
@@ -121,6 +129,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
     user = nil
     guard phase != .closed else { return }
     phase = .closed
+    multiplexed?.goAway()
+    endStreams()
     context?.close(promise: nil)
   }
 
@@ -137,6 +147,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
   func abort() {
     user = nil
     onOpen = nil
+    endStreams()
     guard let context else {
       phase = .closed
       return
@@ -168,23 +179,23 @@ final class UpstreamConnection: ChannelDuplexHandler {
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case TLSUserEvent.handshakeCompleted = event { verified(context) }
+    if case TLSUserEvent.handshakeCompleted(let negotiated) = event { verified(context, negotiated) }
     context.fireUserInboundEventTriggered(event)
   }
 
   /// The chain is trusted; whose certificate it is, is looked at once more.
-  private func verified(_ context: ChannelHandlerContext) {
+  private func verified(_ context: ChannelHandlerContext, _ negotiated: String?) {
     let leaf = try? context.pipeline.syncOperations.nioSSL_peerCertificate()
     guard let leaf, PeerName.isProven(key.authority.host, by: leaf) else {
       fail(UpstreamFailure(.upstreamCertificateInvalid, "the upstream's certificate is not for this name"))
       return context.close(promise: nil)
     }
-    opened()
+    if negotiated == "h2" { startHTTP2(context) } else { opened() }
   }
 
-  private func opened() {
+  func opened() {
     guard phase == .opening else { return }
-    phase = .idle
+    phase = multiplexed == nil ? .idle : .shared
     let callback = onOpen
     onOpen = nil
     callback?(.success(self))
@@ -249,6 +260,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
       self.user = nil
       user?.relayUpstreamClosed()
     case .ending: loop.pool.remove(self)
+    case .shared: endStreams()
     case .closed: break
     }
     context.fireChannelInactive()
@@ -294,7 +306,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
           abort()
         }
         return
-      case .opening, .ending, .closed:
+      case .opening, .shared, .ending, .closed:
         received = nil
         return
       }

@@ -5,7 +5,7 @@ import PalanaCore
 import PalanaPolicy
 
 /// Opens one connection to an upstream: resolve, check every address, dial the checked ones in turn, verify.
-final class UpstreamDial {
+final class UpstreamDial: PendingDial {
   private let key: UpstreamKey
   private let loop: LoopContext
   private var completion: ((Result<UpstreamConnection, UpstreamFailure>) -> Void)?
@@ -49,20 +49,30 @@ final class UpstreamDial {
   }
 
   private func resolved(_ result: Result<[IPAddress], ResolveError>) {
+    switch Self.permits(result, port: key.authority.port, policy: loop.shared.addresses) {
+    case .failure(let failure): finish(.failure(failure))
+    case .success(let checked):
+      permits = checked.prefix(Self.most).reversed()
+      tryNext()
+    }
+  }
+
+  /// The addresses of a name with the proof that each may be dialled.
+  static func permits(
+    _ result: Result<[IPAddress], ResolveError>, port: UInt16, policy: AddressPolicy
+  ) -> Result<[AddressPermit], UpstreamFailure> {
     switch result {
-    case .failure(let error):
-      finish(.failure(UpstreamFailure(.nameNotResolved, error.explanation)))
+    case .failure(let error): return .failure(UpstreamFailure(.nameNotResolved, error.explanation))
     case .success(let addresses):
+      var permits: [AddressPermit] = []
       // One forbidden address among the answers makes all of them suspect: a rebinding attack mixes them on purpose.
       for address in addresses {
-        switch loop.shared.addresses.permit(address, port: key.authority.port) {
+        switch policy.permit(address, port: port) {
         case .success(let permit): permits.append(permit)
-        case .failure(let refusal):
-          return finish(.failure(UpstreamFailure(refusal.reason, refusal.explanation)))
+        case .failure(let refusal): return .failure(UpstreamFailure(refusal.reason, refusal.explanation))
         }
       }
-      permits = permits.prefix(Self.most).reversed()
-      tryNext()
+      return .success(permits)
     }
   }
 
@@ -109,7 +119,8 @@ final class UpstreamDial {
     guard key.scheme == .https else { return nil }
     // For an address there is no server name: the certificate must name the address that was dialled.
     let name = key.authority.host.address == nil ? key.authority.host.description : nil
-    return Result { try NIOSSLClientHandler(context: loop.shared.upstreamTLS, serverHostname: name) }
+    let tls = key.offersHTTP2 ? loop.shared.upstreamHTTP2 : loop.shared.upstreamTLS
+    return Result { try NIOSSLClientHandler(context: tls, serverHostname: name) }
   }
 
   private func opened(_ result: Result<UpstreamConnection, UpstreamFailure>) {
@@ -123,7 +134,7 @@ final class UpstreamDial {
       current = nil
       lastFailure = failure
       // Another address of the same name would present the same broken certificate, or is the way around it.
-      if failure.reason == .upstreamCertificateInvalid { return finish(.failure(failure)) }
+      if failure.reason == .upstreamCertificateInvalid || failure.isProtocolMismatch { return finish(.failure(failure)) }
       tryNext()
     }
   }

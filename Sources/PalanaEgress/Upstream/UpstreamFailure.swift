@@ -9,6 +9,10 @@ struct UpstreamFailure: Error {
   let explanation: String
   /// Whether the connection ended before any byte of a response.
   var isBeforeResponse = false
+  /// Whether the upstream said that it did not look at the request.
+  var isUnprocessed = false
+  /// Whether the upstream speaks nothing of what it was offered.
+  var isProtocolMismatch = false
 
   init(_ reason: DenialReason, _ explanation: String, isBeforeResponse: Bool = false) {
     self.reason = reason
@@ -30,7 +34,10 @@ struct UpstreamFailure: Error {
   }
 
   private init(handshake text: String) {
-    if text.contains("EOF during") {
+    if text.contains("NO_APPLICATION_PROTOCOL") {
+      self.init(.upstreamProtocolError, "the upstream speaks no protocol that was offered to it")
+      isProtocolMismatch = true
+    } else if text.contains("EOF during") {
       self.init(.upstreamUnreachable, "the upstream closed the connection during the handshake")
     } else if text.contains("CERTIFICATE_VERIFY_FAILED") {
       self.init(

@@ -6,4 +6,6 @@ struct UpstreamKey: Hashable, Sendable {
   let agent: AgentID
   let authority: Authority
   let scheme: EgressRequest.Scheme
+  /// Whether HTTP/2 is offered in the TLS handshake.
+  var offersHTTP2 = false
 }

@@ -7,9 +7,13 @@ struct UpstreamPool {
   private struct Group {
     var idle: [UpstreamKey: [UpstreamConnection]] = [:]
     var count = 0
+    /// Connections that carry many requests at once, idle or not.
+    var shared: [UpstreamKey: [UpstreamConnection]] = [:]
     /// Connections that say their last bytes.
     var ending: [ObjectIdentifier: UpstreamConnection] = [:]
-    var isEmpty: Bool { count == 0 && ending.isEmpty }
+    var isEmpty: Bool { count == 0 && ending.isEmpty && shared.isEmpty }
+    /// The shared ones that carry nothing at this moment.
+    var unused: Int { shared.values.joined().count { $0.isUnused } }
   }
 
   private var groups: [AgentID: Group] = [:]
@@ -21,7 +25,7 @@ struct UpstreamPool {
     life = TimeAmount(limits.upstreamIdle)
   }
 
-  var count: Int { groups.values.reduce(0) { $0 + $1.count + $1.ending.count } }
+  var count: Int { groups.values.reduce(0) { $0 + $1.count + $1.ending.count + $1.unused } }
   var agents: [AgentID] { Array(groups.keys) }
 
   /// The connection that was used last, which is the least likely to be closed by the other side.
@@ -29,6 +33,14 @@ struct UpstreamPool {
     guard let connection = groups[key.agent]?.idle[key]?.popLast() else { return nil }
     forget(key)
     return connection
+  }
+
+  /// One that takes another request.
+  func shared(_ key: UpstreamKey) -> UpstreamConnection? { groups[key.agent]?.shared[key]?.first { $0.hasRoom } }
+
+  mutating func share(_ connection: UpstreamConnection, now: NIODeadline) {
+    connection.expires = now + life
+    groups[connection.key.agent, default: Group()].shared[connection.key, default: []].append(connection)
   }
 
   /// - Returns: false when the agent has too many; the caller closes it.
@@ -52,6 +64,12 @@ struct UpstreamPool {
   /// Forgets a connection that closed by itself.
   mutating func remove(_ connection: UpstreamConnection) {
     let agent = connection.key.agent
+    if let index = groups[agent]?.shared[connection.key]?.firstIndex(where: { $0 === connection }) {
+      groups[agent]?.shared[connection.key]?.remove(at: index)
+      if groups[agent]?.shared[connection.key]?.isEmpty == true { groups[agent]?.shared[connection.key] = nil }
+      if groups[agent]?.isEmpty == true { groups[agent] = nil }
+      return
+    }
     if groups[agent]?.ending.removeValue(forKey: ObjectIdentifier(connection)) != nil {
       if groups[agent]?.isEmpty == true { groups[agent] = nil }
       return
@@ -62,24 +80,26 @@ struct UpstreamPool {
     forget(connection.key)
   }
 
-  mutating func closeAll(_ agent: AgentID) {
-    guard let group = groups.removeValue(forKey: agent) else { return }
-    for connection in group.idle.values.joined() { connection.abort() }
-    for connection in group.ending.values { connection.abort() }
+  /// Forgets all connections of an agent; the caller cuts them.
+  mutating func removeAll(_ agent: AgentID) -> [UpstreamConnection] {
+    guard let group = groups.removeValue(forKey: agent) else { return [] }
+    return group.idle.values.flatMap { $0 } + group.ending.values + group.shared.values.flatMap { $0 }
   }
 
-  mutating func expire(_ now: NIODeadline) {
-    let late = groups.values.flatMap { $0.ending.values.filter { $0.expires <= now } }
-    for connection in late {
-      remove(connection)
-      connection.abort()
+  /// Forgets those whose time is over; the caller closes them.
+  ///
+  /// - Returns: those that wait in vain for the other side's end, and those that nobody needed.
+  mutating func expire(_ now: NIODeadline) -> (ending: [UpstreamConnection], unused: [UpstreamConnection]) {
+    var ending: [UpstreamConnection] = []
+    var unused: [UpstreamConnection] = []
+    for group in groups.values {
+      ending += group.ending.values.filter { $0.expires <= now }
+      for list in group.idle.values { unused += list.filter { $0.expires <= now } }
+      for list in group.shared.values { unused += list.filter { $0.expires <= now && $0.isUnused } }
     }
-    var old: [UpstreamConnection] = []
-    for group in groups.values { for list in group.idle.values { old += list.filter { $0.expires <= now } } }
-    for connection in old {
-      remove(connection)
-      connection.closeGracefully()
-    }
+    for connection in ending { remove(connection) }
+    for connection in unused { remove(connection) }
+    return (ending, unused)
   }
 
   private mutating func forget(_ key: UpstreamKey) {

@@ -6,14 +6,15 @@ import PalanaCore
 enum UpstreamTLS {
   /// A client context with full verification: the roots of the system and those of the files.
   ///
+  /// - Parameter protocols: what is offered, the preferred one first.
   /// Blocks to read files.
   /// - Throws: ``PalanaError`` with code `invalid` that names the file.
-  static func context(extraRoots files: [String]) throws(PalanaError) -> NIOSSLContext {
+  static func context(extraRoots files: [String], protocols: [String] = ["http/1.1"]) throws(PalanaError) -> NIOSSLContext {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
     configuration.certificateVerification = .fullVerification
     configuration.trustRoots = .default
-    configuration.applicationProtocols = ["http/1.1"]
+    configuration.applicationProtocols = protocols
     configuration.shutdownTimeout = .seconds(1)
     configuration.renegotiationSupport = .none
     for file in files {

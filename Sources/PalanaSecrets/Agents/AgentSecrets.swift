@@ -22,13 +22,14 @@ package struct AgentSecrets: Sendable {
 
   /// Stores a new secret.
   ///
+  /// - Parameter type: what tokens are made with it; nil: the values are used themselves.
   /// - Throws: ``PalanaError``: `conflict` when it exists, `invalid` (names, values), `unreachable`, `failed`.
   package func add(
     owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access,
-    values: [String: Redacted<String>]
+    type: SecretMinting? = nil, values: [String: Redacted<String>]
   ) async throws(PalanaError) {
     let path = try Self.path(owner: owner, agent: agent, secret: secret, access: access)
-    try SecretValueRules.check(values, access: access)
+    if let type { try MintRules.check(values, of: type) } else { try SecretValueRules.check(values, access: access) }
     do throws(PalanaError) { try await store.write(KVPath(path), values, cas: 0) } catch {
       guard error.code == .conflict else { throw error }
       throw PalanaError(
@@ -42,10 +43,14 @@ package struct AgentSecrets: Sendable {
   /// - Throws: ``PalanaError``: `notFound`, `conflict` when somebody else rotates it at this moment, `invalid`, `unreachable`, `failed`.
   package func rotate(
     owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access,
-    values: [String: Redacted<String>]
+    type: SecretMinting? = nil, values: [String: Redacted<String>]
   ) async throws(PalanaError) {
     let path = KVPath(try Self.path(owner: owner, agent: agent, secret: secret, access: access))
-    try SecretValueRules.check(values, access: access)
+    if let type {
+      try MintRules.check(replacing: values, of: type)
+    } else {
+      try SecretValueRules.check(values, access: access)
+    }
     let version: Int
     do throws(PalanaError) {
       version = try await store.metadata(path).version

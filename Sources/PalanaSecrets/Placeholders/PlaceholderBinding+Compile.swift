@@ -47,7 +47,7 @@ extension PlaceholderBinding {
       }
       result.append(
         PlaceholderBinding(
-          placeholder: placeholder, secretName: spec.secret, ref: SecretRef(path: path, key: key.key),
+          placeholder: placeholder, secretName: spec.secret, ref: SecretRef(path: path, key: key.key, minting: spec.type),
           destinations: destinations, places: AWSKey(rawValue: key.key).flatMap { spec.aws == nil ? nil : $0.places } ?? places,
           isRequired: spec.require ?? false, signing: signing(spec, key.key, path), revision: spec.revision))
     }

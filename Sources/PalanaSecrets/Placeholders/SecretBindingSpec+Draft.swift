@@ -7,6 +7,7 @@ extension SecretBindingSpec {
   ///
   /// - Parameters:
   ///   - hosts, places: as a person wrote them; empty: the usual ones of a well-known name, else none (the secret is inert).
+  ///   - type: what tokens are made with it; its only key is then `token`, whatever is stored.
   ///   - placeholder: a chosen placeholder, for a secret with one key, or `shape:NAME`.
   ///   - require: whether another credential in one of the places is refused.
   ///   - aws: what AWS requests are signed for.
@@ -15,7 +16,7 @@ extension SecretBindingSpec {
   /// - Throws: ``PalanaError`` with code `invalid` or `conflict`.
   package static func draft(
     owner: UserIdentity, agent: ResourceName, secret: String, access: Access, keys: some Collection<String>,
-    hosts: [String] = [], places: [String] = [], placeholder: String? = nil, require: Bool? = nil,
+    hosts: [String] = [], places: [String] = [], type: SecretMinting? = nil, placeholder: String? = nil, require: Bool? = nil,
     aws: AWSScope? = nil, tokenHosts: [String]? = nil, taken: Set<String> = []
   ) throws(PalanaError) -> SecretBindingSpec {
     if access == .agentReadable, !hosts.isEmpty || !places.isEmpty || require != nil || aws != nil || tokenHosts != nil {
@@ -23,14 +24,18 @@ extension SecretBindingSpec {
         .invalid, "hosts, places and what is required there are for proxy-only secrets",
         hint: "leave them out, or let the gateway keep the value with --proxy-only")
     }
+    guard type == nil || access == .proxyOnly && aws == nil else {
+      throw PalanaError(.invalid, "only the gateway makes tokens: a secret with a type is proxy-only, and signs nothing")
+    }
     let usual = access == .proxyOnly ? WellKnownSecret.named(secret) : nil
     var spec = SecretBindingSpec(
       owner: owner, agent: agent.text, secret: secret, access: access,
       keys: try PlaceholderNaming.keys(
-        ofSecret: secret, keys: keys, access: access, custom: placeholder, taken: taken),
+        ofSecret: secret, keys: type == nil ? Array(keys) : [MintRules.key], access: access, custom: placeholder, taken: taken),
       hosts: hosts.isEmpty ? usual?.hosts ?? [] : hosts,
       places: places.isEmpty ? usual?.places ?? [] : places, require: require == true ? true : nil, aws: aws, revision: 1)
     spec.tokenHosts = tokenHosts
+    spec.type = type
     _ = try PlaceholderBinding.bindings(from: spec)
     return spec
   }

@@ -43,7 +43,8 @@ enum Fixtures {
 
   static let rules = """
     {"items":[{"source":"agent","rule":{"id":"r1","host":"api.github.com","methods":["GET"],"paths":["/repos/**"]}},
-     {"source":"policy/base","rule":{"id":"no-paste","action":"deny","host":"**.pastebin.com","ports":[443,8443]}}]}
+     {"source":"policy/base","rule":{"id":"no-paste","action":"deny","host":"**.pastebin.com","ports":[443,8443]}},
+     {"source":"agent","rule":{"id":"work","host":"github.com","git":{"repo":"acme/*","push":true,"refs":["refs/heads/agent/*"]}}}]}
     """
 
   static let killed = """

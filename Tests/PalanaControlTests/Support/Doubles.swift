@@ -147,7 +147,7 @@ final class FakeSecrets: SecretWriter {
 
   func add(
     owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access,
-    values new: [String: Redacted<String>]
+    type: SecretMinting?, values new: [String: Redacted<String>]
   ) async throws(PalanaError) {
     try check()
     let key = key(owner, agent, secret)
@@ -161,7 +161,7 @@ final class FakeSecrets: SecretWriter {
 
   func rotate(
     owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access,
-    values new: [String: Redacted<String>]
+    type: SecretMinting?, values new: [String: Redacted<String>]
   ) async throws(PalanaError) {
     try check()
     let key = key(owner, agent, secret)

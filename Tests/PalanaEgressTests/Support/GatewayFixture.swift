@@ -40,6 +40,8 @@ struct GatewayFixture: Sendable {
     /// Names in the upstream's certificate; nil: no TLS.
     var certificate: String? = "allowed.test"
     var certificateAuthority: PEMSource = .trusted
+    /// What the upstream speaks, the preferred protocol first.
+    var protocols = ["http/1.1"]
     /// How old the upstream's certificate is; it lives for a week.
     var certificateAge: Duration = .zero
     /// The newest TLS version of the upstream.
@@ -52,6 +54,9 @@ struct GatewayFixture: Sendable {
     var guardrails: [any Guardrail] = []
     var nameServers: [EgressGatewayConfiguration.NameServer] = []
     var hosts: [String: String] = ["allowed.test": "127.0.0.1", "other.test": "127.0.0.1", "evil.test": "127.0.0.1"]
+
+    /// Where redirected connections were to go; nil: no transparent mode.
+    var destination: OriginalDestination.Lookup?
 
     enum PEMSource: Sendable { case trusted, stranger, ours, itself }
   }
@@ -76,6 +81,7 @@ struct GatewayFixture: Sendable {
         .configuration(for: CanonicalHost.parse(name), now: now - options.certificateAge)
       // An upstream that ends with its connection waits until all of it is read.
       configuration.shutdownTimeout = .seconds(30)
+      configuration.applicationProtocols = options.protocols
       if options.certificateAuthority == .itself {
         let key = P256.Signing.PrivateKey()
         configuration.certificateChain = [.certificate(try selfSigned(name, key, now))]
@@ -93,10 +99,16 @@ struct GatewayFixture: Sendable {
 
     var hosts: [CanonicalHost: IPAddress] = [:]
     for (name, address) in options.hosts { hosts[try CanonicalHost.parse(name)] = IPAddress(address) }
-    let configuration = EgressGatewayConfiguration(
+    var configuration = EgressGatewayConfiguration(
       listenAddress: .v4(0x7f00_0001), threads: options.threads, nameServers: options.nameServers, staticHosts: hosts,
       upstreamCAFiles: options.trustsUpstreamCA ? [file.path] : [],
       addresses: AddressPolicy(allowed: try options.allowed.map { try CIDR($0) }), limits: options.limits)
+    if let destination = options.destination {
+      var transparent = try TransparentConfiguration(
+        listenPort: 0, resolverPort: 0, range: CIDR(TransparentConfiguration.defaultRange))
+      transparent.destination = destination
+      configuration.transparent = transparent
+    }
     let sink = RecordingSink()
     let secrets = FakeSecrets()
     secrets.set("token", canary)
@@ -236,12 +248,13 @@ struct GatewayFixture: Sendable {
   }
 
   /// A connection of an agent to the gateway.
+  /// - Parameter other: another of its ports than the proxy's.
   func client<Result: Sendable>(
-    from source: String = "127.0.1.1", _ body: (inout Wire) async throws -> Result
+    from source: String = "127.0.1.1", to other: Int? = nil, _ body: (inout Wire) async throws -> Result
   ) async throws -> Result {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .bind(to: SocketAddress(ipAddress: source, port: 0))
-      .connect(host: "127.0.0.1", port: port) { channel in
+      .connect(host: "127.0.0.1", port: other ?? port) { channel in
         channel.eventLoop.makeCompletedFuture {
           try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
         }

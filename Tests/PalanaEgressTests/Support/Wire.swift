@@ -18,6 +18,19 @@ struct Wire: ~Copyable {
     self.outbound = outbound
   }
 
+  private init(
+    _ channel: any Channel, _ iterator: Inbound.AsyncIterator, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
+    _ buffer: ByteBuffer
+  ) {
+    self.channel = channel
+    self.iterator = iterator
+    self.outbound = outbound
+    self.buffer = buffer
+  }
+
+  /// Gives the connection to another reader; this one must not be used any more.
+  mutating func handOver() -> Wire { Wire(channel, iterator, outbound, buffer) }
+
   func send(_ text: String) async throws { try await outbound.write(ByteBuffer(string: text)) }
   func send(_ bytes: [UInt8]) async throws { try await outbound.write(ByteBuffer(bytes: bytes)) }
   func send(_ buffer: ByteBuffer) async throws { try await outbound.write(buffer) }
@@ -158,7 +171,7 @@ struct Wire: ~Copyable {
     return response
   }
 
-  private mutating func chunks() async throws -> String {
+  mutating func chunks() async throws -> String {
     var body: [UInt8] = []
     while true {
       var line: [UInt8] = []

@@ -18,8 +18,9 @@ final class Platform: Sendable {
 
   /// - Parameters:
   ///   - configuration: further YAML.
+  ///   - egress: further lines of the `egress` group.
   ///   - control: the control API's TCP address; empty: none.
-  init(configuration: String = "", control: String = "") async throws {
+  init(configuration: String = "", egress: [String] = [], control: String = "") async throws {
     let number = Self.next.withLock { value in
       value += 1
       return value
@@ -44,6 +45,7 @@ final class Platform: Sendable {
       dns: {hosts: {\(hosts)}}
       upstreamCA: ["\(upstream.caFile)"]
       allowAddresses: ["\(address)/32"]
+    \(egress.map { "  \($0)\n" }.joined())
     \(configuration)
     """.write(toFile: home + "/config.yaml", atomically: true, encoding: .utf8)
   }
@@ -157,9 +159,9 @@ actor SharedPlatform {
 
 /// Runs `body` with a platform of its own.
 func withPlatform(
-  configuration: String = "", control: String = "", _ body: (Platform) async throws -> Void
+  configuration: String = "", egress: [String] = [], control: String = "", _ body: (Platform) async throws -> Void
 ) async throws {
-  let platform = try await Platform(configuration: configuration, control: control)
+  let platform = try await Platform(configuration: configuration, egress: egress, control: control)
   do {
     try await platform.up()
     try await body(platform)
