@@ -8,7 +8,7 @@ import Testing
     let canary = "case-" + String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
     let setUp = try await CaseSetUp(plane: "swift", canary: canary)
     do {
-      let finished = try await setUp.attack(features: ["reasons", "scrubbing", "leakGuard", "plainHTTP", "websocket"])
+      let finished = try await setUp.attack(features: ["reasons", "http2", "scrubbing", "leakGuard", "plainHTTP", "websocket"])
       // The runner of all tests shows these lines.
       for line in finished.output.split(separator: "\n") { print("posture| \(line)") }
       #expect(finished.code == 0, "\(finished.output.suffix(4000))\(finished.error.suffix(2000))")
