@@ -63,7 +63,7 @@ struct Client: Sendable, CustomTestStringConvertible {
       outcomes: [
         "allowed": "world", "plain": "world", "version": "HTTP/2", "bearer": "[true, true]", "basic": "[true, true]",
         "compressed": "[500, 500]", "empty": "[204, 204]", "redirect": "world", "upload": "[true, true]",
-        "upload_stream": "[true, true]", "download": "8000000", "events": events, "parallel": "[100000]",
+        "upload_stream": "[true, true]", "download": "8000000", "events": events, "parallel": "[100000]", "abandoned": "world",
         "refused_upload": #"["secret_not_bound", "secret_not_bound"]"#, "denied": "host_not_allowed",
         "unbound": #"["secret_not_bound", "secret_not_bound"]"#,
       ]),
