@@ -38,7 +38,9 @@ struct Client: Sendable, CustomTestStringConvertible {
   private static let sentence = "Hello from the model"
   private static let events = #"["data: 0", "data: 1", "data: 2", "data: 3", "data: 4"]"#
 
-  static let all = [
+  static let all = everywhere + node
+
+  private static let everywhere = [
     Client(
       name: "urllib",
       outcomes: [
@@ -57,6 +59,7 @@ struct Client: Sendable, CustomTestStringConvertible {
       name: "urllib3",
       outcomes: [
         "allowed": "world", "plain": "world", "bearer": good, "parallel": #"["world"]"#, "upload": "true", "denied": "host_not_allowed",
+        "redirected": "world",
       ]),
     Client(
       name: "httpx",
@@ -72,6 +75,7 @@ struct Client: Sendable, CustomTestStringConvertible {
       outcomes: [
         "allowed": "world", "plain": "world", "bearer": good, "basic": good, "compressed": "500", "parallel": #"["world"]"#,
         "upload": "true", "events": events, "websocket": "[true, true]", "denied": "host_not_allowed",
+        "redirected": "world",
       ]),
     Client(
       name: "websockets",
@@ -91,6 +95,13 @@ struct Client: Sendable, CustomTestStringConvertible {
       outcomes: [
         "identity": "123456789012", "objects": #"[true, ["a key/with spaces+"]]"#, "stream": "true", "parts": "true",
         "missing": "NoSuchKey", "table": "7", "denied": "host_not_allowed",
+      ]),
+    Client(
+      name: "boto3-signed",
+      outcomes: [
+        "environment": #"["AKIA", 20]"#, "objects": #"[true, ["a key/with spaces+"]]"#, "stream": "true", "parts": "true",
+        "queries": #"["a b", "c+d/e"]"#, "identity": "123456789012", "another_key": "InvalidAccessKeyId",
+        "another_service": "secret_not_bound", "presigned": "signature_not_supported", "denied": "host_not_allowed",
       ]),
     Client(
       name: "openai",
@@ -124,4 +135,16 @@ struct Client: Sendable, CustomTestStringConvertible {
         "https": "installed", "http": "installed", "flat": "installed", "credential": "installed", "denied": "host_not_allowed",
       ]),
   ]
+
+  /// Where it is installed. It finds the gateway by itself, or is redirected to it: both look the same to a program.
+  private static let node =
+    FileManager.default.isExecutableFile(atPath: "/usr/bin/node")
+    ? [
+      Client(
+        name: "node",
+        outcomes: [
+          "allowed": "world", "plain": "world", "bearer": #"{"authorized":true}"#, "upload": "5000000", "events": "3",
+          "parallel": "20", "denied": "refused",
+        ])
+    ] : []
 }

@@ -39,7 +39,7 @@ def case(function):
 
 def denial(text):
     """The reason in the text of an error or the body of an answer; the text itself when there is none."""
-    for reason in ("host_not_allowed", "path_not_allowed", "secret_not_bound"):
+    for reason in ("host_not_allowed", "path_not_allowed", "secret_not_bound", "signature_not_supported"):
         if reason in text:
             return reason
     return text

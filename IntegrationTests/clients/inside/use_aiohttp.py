@@ -85,3 +85,12 @@ def websocket():
 @case
 def denied():
     return reason_of(lambda: run(lambda session: get(session, URL["denied"] + "/hello")))
+
+
+@case
+def redirected():
+    """A session that looks at no environment is redirected to the gateway."""
+    async def main():
+        async with aiohttp.ClientSession() as session:
+            return await get(session, URL["web"] + "/hello")
+    return asyncio.run(main())["hello"]

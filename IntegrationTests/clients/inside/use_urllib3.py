@@ -46,3 +46,10 @@ def upload():
 @case
 def denied():
     return reason_of(lambda: pool.request("GET", URL["denied"] + "/hello", retries=False))
+
+
+@case
+def redirected():
+    """Without a proxy it is redirected to the gateway."""
+    with urllib3.PoolManager() as plain_pool:
+        return plain_pool.request("GET", URL["web"] + "/hello").json()["hello"]

@@ -38,6 +38,7 @@ ports = {
     "socket": sockets.serve(address, keys, context),
     "rpc": rpc.serve(address, keys, certificate.read_bytes(), key.read_bytes()),
     "buckets": buckets.serve(address, context),
+    "signed": buckets.serve(address, context, {keys["aws_id"]: keys["aws_key"]}),
 }
 (folder / "services.json.new").write_text(json.dumps(ports))
 os.rename(folder / "services.json.new", folder / "services.json")

@@ -11,7 +11,7 @@ final class Clients: Sendable {
   /// What stands behind the agent's placeholders. Only the servers know it.
   static let keys = [
     "bearer": "value-of-the-bearer", "basic": "value-of-the-basic", "openai": "sk-value-of-openai",
-    "anthropic": "sk-ant-value-of-it",
+    "anthropic": "sk-ant-value-of-it", "aws_id": "AKIAVALUEOFTHEAGENTS", "aws_key": "value-of-the-aws-key",
   ]
 
   let platform: Platform
@@ -69,7 +69,7 @@ final class Clients: Sendable {
     try await platform.pcli(
       "create", Self.agent, "--template", "shell", "--memory", "2Gi", "--env", "PYTHONPATH=/data/packages", "--env",
       "OPENAI_BASE_URL=https://\(web)/v1", "--env", "ANTHROPIC_BASE_URL=https://\(web)")
-    for service in ["web", "plain", "socket", "rpc", "buckets"] {
+    for service in ["web", "plain", "socket", "rpc", "buckets", "signed"] {
       try await platform.pcli("egress", "allow", Self.agent, "allowed.test:" + port(service))
     }
     try await platform.pcli("egress", "allow", Self.agent, "other.test:" + port("web"))
@@ -81,6 +81,12 @@ final class Clients: Sendable {
     try await secret("CLIENT_PASSWORD", "basic", ["--in", "basic"])
     try await secret("OPENAI_API_KEY", "openai", [])
     try await secret("ANTHROPIC_API_KEY", "anthropic", [])
+    for (name, service) in [("AWS", "s3"), ("AWS_STS", "sts")] {
+      try await platform.pcli(
+        "secrets", "add", Self.agent, name, "access_key_id=\(try #require(Self.keys["aws_id"]))", "secret_access_key=-", "--host",
+        "allowed.test:" + port("signed"), "--in", "aws-sigv4", "--aws-region", "us-east-1", "--aws-service", service, "--placeholder",
+        "shape:aws-access-key", input: try #require(Self.keys["aws_key"]))
+    }
     try await platform.pcli("run", Self.agent)
   }
 
@@ -91,6 +97,7 @@ final class Clients: Sendable {
       "web": "https://allowed.test:" + port("web"), "plain": "http://allowed.test:" + port("plain"),
       "other": "https://other.test:" + port("web"), "socket": "wss://allowed.test:" + port("socket"),
       "rpc": "allowed.test:" + port("rpc"), "buckets": "https://allowed.test:" + port("buckets"),
+      "signed": "https://allowed.test:" + port("signed"),
       "denied": "https://\(denied)" + port("web"), "denied_plain": "http://\(denied)" + port("plain"),
       "socket_denied": "wss://\(denied)" + port("socket"), "rpc_denied": denied + port("rpc"),
     ]
@@ -100,7 +107,7 @@ final class Clients: Sendable {
   /// Runs a program of `clients/inside` in the agent; what each of its cases came to.
   func outcomes(of client: String, _ command: [String]) async throws -> [String: String] {
     let finished = try await platform.pcli(["exec", Self.agent, "--"] + command + [try urls(client)])
-    #expect(!finished.output.contains("value-of"), "a value reached the agent")
+    #expect(!finished.output.contains("value-of") && !finished.output.contains("AKIAVALUE"), "a value reached the agent")
     let line = try #require(finished.output.split(separator: "\n").last, "\(finished.error)")
     guard case .object(let outcomes) = try JSON(parsing: String(line)) else { return [:] }
     return outcomes.compactMapValues(\.string)
