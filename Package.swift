@@ -64,6 +64,7 @@ let modules: [Module] = [
     ], testUses: [cryptoExtras]),
   Module(name: "PalanaControlAPI", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit"]),
   Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, grdbSQLite, logging, serviceLifecycle]),
+  Module(name: "PalanaManifests", uses: ["PalanaCore", yams], hasTests: false),
   // Layer 2: from what is wanted to what an engine applies.
   Module(
     name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: [yams],
@@ -94,13 +95,13 @@ let modules: [Module] = [
       "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "PalanaEgress", grpcCore, grpcPosix, grpcProtobuf,
       logging, nioCore, nioPosix, serviceLifecycle, subprocess, swiftProtobuf,
     ],
-    testUses: ["PalanaAPI", nioSSL],
+    testUses: ["PalanaAPI", crypto, nioSSL, swiftASN1, x509],
     testExcludes: ["Golden"]),
   // Layer 4: what a person starts.
   Module(
     name: "PalanaCommands",
     uses: [
-      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaControlAPI", argumentParser, asyncHTTPClient, nioCore, nioHTTP1,
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaControlAPI", "PalanaManifests", argumentParser, asyncHTTPClient, nioCore, nioHTTP1,
       nioPosix, unixSignals, yams,
     ],
     testExcludes: ["Golden"]),
@@ -108,8 +109,8 @@ let modules: [Module] = [
     name: "PalanaBootstrap",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
-      "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl", "CProcess", argumentParser, crypto, logging, nioCore,
-      nioPosix,
+      "PalanaManifests", "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl", "CProcess", argumentParser, crypto,
+      hummingbird, httpTypes, logging, nioCore, nioPosix,
       serviceLifecycle, unixSignals, yams,
     ]),
 ]

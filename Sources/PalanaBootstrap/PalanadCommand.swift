@@ -7,7 +7,7 @@ import PalanaCore
 package struct PalanadCommand: AsyncParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "palanad", abstract: "The daemons of Palana.", version: PalanaVersion.current,
-    subcommands: [LocalCommand.self])
+    subcommands: [LocalCommand.self, GatewayCommand.self])
 
   package init() {}
 }
@@ -49,15 +49,22 @@ struct LocalCommand: AsyncParsableCommand {
     var environment = EnvironmentVariables.all()
     if let home { environment["PALANA_HOME"] = home }
     if let listen { environment["PALANA_CONTROL_LISTEN"] = listen }
+    return try ConfigurationLoader.load(file: config, environment: environment)
+  }
+}
+
+extension ConfigurationLoader {
+  /// - Parameter file: nil: `HOME/config.yaml`, if there is one.
+  static func load(file: String?, environment: [String: String]) throws(PalanaError) -> LocalConfiguration {
     let home = environment["PALANA_HOME"] ?? LocalConfiguration().home
-    let file = config ?? HomeLayout(home: home).defaultConfiguration
+    let path = file ?? HomeLayout(home: home).defaultConfiguration
     let text: String?
     do {
-      text = try TextFile.read(file)
+      text = try TextFile.read(path)
     } catch {
-      if config != nil || error.code != .notFound { throw error }
+      if file != nil || error.code != .notFound { throw error }
       text = nil
     }
-    return try ConfigurationLoader.load(yaml: text, file: file, environment: environment)
+    return try load(yaml: text, file: path, environment: environment)
   }
 }

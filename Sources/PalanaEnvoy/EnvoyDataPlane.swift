@@ -29,7 +29,8 @@ package final class EnvoyDataPlane: EgressDataPlane {
   package let restrictions = [
     "secrets in bodies and websocket frames: refused",
     "secrets in responses are not looked for; egress.envoy.unscrubbed accepts that, otherwise requests with a secret are refused",
-    "HTTP/2 inside of tunnels and tunnels to addresses: refused",
+    "HTTP/2 inside of tunnels, tunnels to addresses and pushes of Git: refused",
+    "egress.limits.newConnectionsPerSecond has no effect; connectionsPerAgent has",
   ]
 
   // MARK: Life
@@ -43,26 +44,37 @@ package final class EnvoyDataPlane: EgressDataPlane {
       discovery: DiscoveryService(
         judge: judge, board: board,
         listener: AgentListener(address: configuration.egress.listenAddress, port: configuration.egress.listenPort),
-        secretLimit: configuration.egress.limits.leafCapacity, logger: logger),
+        secretLimit: configuration.egress.limits.leafCapacity, logger: logger,
+        lost: { [self] in endEnvoy() }),
       accessLog: AccessLogService(judge: judge, board: board)
     ).server(socket: socket)
     // No child of this task: a server that is cancelled while Envoy still opens streams on its connection ends the process
     // (swift-nio insists that each channel is closed by whoever was given it). It is told to stop when Envoy is gone.
-    let serving = Task { try await server.serve() }
+    let (serverEnd, end) = AsyncStream.makeStream(of: Void.self)
+    let serving = Task {
+      defer { end.finish() }
+      try await server.serve()
+    }
     await withDiscardingTaskGroup { group in
       group.addTask { [judge] in try? await judge.run() }
       group.addTask { [self] in
         for await _ in judge.cuts { board.renew(await judge.takeCut()) }
       }
       group.addTask { [self] in await supervise() }
-      try? await gracefulShutdown()
+      // Without the server nothing would be judged, and no kill heard of: then Envoy ends too, and with it whatever it has open.
+      await withTaskGroup(of: Void.self) { ends in
+        ends.addTask { _ = try? await gracefulShutdown() }
+        ends.addTask { for await _ in serverEnd {} }
+        await ends.next()
+        ends.cancelAll()
+      }
       group.cancelAll()
     }
     server.beginGracefulShutdown()
     do {
       try await serving.value
     } catch {
-      logger.error("the control server of Envoy has ended", metadata: ["error": "\(error)"])
+      throw PalanaError(.failed, "the control server of Envoy has ended: \(error)")
     }
   }
 
@@ -95,7 +107,7 @@ package final class EnvoyDataPlane: EgressDataPlane {
       }
       group.addTask {
         for await _ in ends { break }
-        return "it did not take a new list of agents in time"
+        return "it did not take a new list of agents in time, or its connection broke off"
       }
       let how = await group.next() ?? ""
       group.cancelAll()
@@ -139,8 +151,10 @@ package final class EnvoyDataPlane: EgressDataPlane {
     }
     guard end == .late else { return }
     logger.error("Envoy did not take a new list of agents in time and is ended")
-    ending.withLock { _ = $0?.yield() }
+    endEnvoy()
   }
+
+  private func endEnvoy() { ending.withLock { _ = $0?.yield() } }
 
   package func statistics() async -> EgressStatistics { await judge.statistics() }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import PalanaCore
+import PalanaManifests
 import Testing
 
 @testable import PalanaCommands
@@ -10,7 +11,7 @@ private func number(_ literal: String) -> JSONValue { JSONNumber(literal: litera
 @Suite("pcli: manifests")
 struct ManifestTests {
   private func values(_ text: String) throws -> [JSONValue] {
-    try ManifestSet.parse(Array(text.utf8), file: "f.yaml").map(\.value)
+    try ManifestDocument.parse(Array(text.utf8), file: "f.yaml").map(\.value)
   }
 
   @Test(

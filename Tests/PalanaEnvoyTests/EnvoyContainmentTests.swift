@@ -12,7 +12,7 @@ import Testing
 @Suite("Envoy egress: containment", .timeLimit(.minutes(10)), .enabled(if: EnvoyFixture.isInstalled))
 struct EnvoyContainmentTests {
   /// Sends a head and then a byte at a time, for as long as somebody reads.
-  private static let endless: Upstream.Script = { wire, upstream in
+  static let endless: Upstream.Script = { wire, upstream in
     guard let head = try await wire.head() else { return }
     upstream.note(head)
     try await wire.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")

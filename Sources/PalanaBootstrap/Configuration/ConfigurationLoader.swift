@@ -142,6 +142,13 @@ package enum ConfigurationLoader {
     "egress.limits.refusalsPerSecond": { entry, to throws(PalanaError) in
       to.egress.limits.refusalsPerSecond = try number(entry, 0...1_000_000)
     },
+    "gateway.agents": { entry, to throws(PalanaError) in to.gateway.agents = try absolutePath(entry) },
+    "gateway.patience": { entry, to throws(PalanaError) in
+      do throws(PalanaError) { to.gateway.patience = try TimeSpan(try text(entry)).duration } catch {
+        throw wrong(entry, error.message)
+      }
+    },
+    "gateway.probes": { entry, to throws(PalanaError) in to.gateway.probes = try optionalEndpoint(entry) },
     "llm.listen": { entry, to throws(PalanaError) in try later(entry, &to) },
     "llm.routes": { entry, to throws(PalanaError) in try later(entry, &to) },
     "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },

@@ -94,9 +94,20 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var server = ""
   }
 
+  /// Of `palanad gateway` alone.
+  package struct Gateway: Hashable, Sendable {
+    /// Folder with the manifests of agents and rules.
+    package var agents = ""
+    /// How long the last good manifests may be used when the folder cannot be read.
+    package var patience = Duration.seconds(30)
+    /// Where `/livez` and `/readyz` are answered; nil: nowhere.
+    package var probes: Endpoint?
+  }
+
   package var home = "/var/lib/palana"
   package var control = Control()
   package var egress = Egress()
+  package var gateway = Gateway()
   package var secrets = Secrets()
   package var opa = OPA()
   package var auditRetention: Duration = .seconds(90 * 86_400)

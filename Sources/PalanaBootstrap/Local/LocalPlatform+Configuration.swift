@@ -3,7 +3,6 @@ import PalanaControl
 import PalanaCore
 import PalanaEgress
 import PalanaLocal
-import PalanaOPA
 import PalanaPlan
 import PalanaPolicy
 import PalanaSecrets
@@ -67,36 +66,11 @@ extension LocalPlatform {
     return AddressPolicy(allowed: configuration.egress.allowAddresses, forbiddenEndpoints: own)
   }
 
-  func staticHosts() throws(PalanaError) -> [CanonicalHost: IPAddress] {
-    var hosts: [CanonicalHost: IPAddress] = [:]
-    for (name, address) in configuration.egress.dnsHosts {
-      do {
-        hosts[try CanonicalHost.parse(name)] = address
-      } catch {
-        throw PalanaError(.invalid, "egress.dns.hosts: ‘\(name.prefix(80))’ is not a host name: \(error)")
-      }
-    }
-    return hosts
-  }
-
   func gatewayConfiguration(
     _ addresses: AddressPolicy, _ hosts: [CanonicalHost: IPAddress]
   ) throws(PalanaError) -> EgressGatewayConfiguration {
-    let endpoint = try gatewayEndpoint()
-    var limits = EgressLimits()
-    limits.headerBytes = configuration.egress.limits.headerBytes
-    limits.bodyRewriteBytes = configuration.egress.limits.bodyRewriteBytes
-    limits.connectionsPerAgent = configuration.egress.limits.connectionsPerAgent
-    limits.newConnectionsPerSecond = configuration.egress.limits.newConnectionsPerSecond
-    limits.requestsInFlight = configuration.egress.limits.requestsInFlight
-    limits.bytesPerSecond = configuration.egress.limits.bytesPerSecond
-    limits.requestBodyBytes = Int64(configuration.egress.limits.requestBodyBytes)
-    limits.refusalsPerSecond = configuration.egress.limits.refusalsPerSecond
-    return EgressGatewayConfiguration(
-      listenAddress: endpoint.address, listenPort: UInt16(endpoint.port), threads: configuration.egress.threads ?? 0,
-      nameServers: configuration.egress.dnsServers.map { .init(address: $0.address, port: UInt16($0.port)) },
-      staticHosts: hosts, upstreamCAFiles: configuration.egress.upstreamCA, addresses: addresses, limits: limits,
-      transparent: try transparentConfiguration())
+    configuration.gateway(
+      at: try gatewayEndpoint(), addresses: addresses, hosts: hosts, transparent: try transparentConfiguration())
   }
 
   func platformFacts() throws(PalanaError) -> PlatformFacts {
@@ -155,23 +129,4 @@ extension LocalPlatform {
     }
     return unsafe entry.pointee.gr_gid
   }
-
-  func loadGuardrails() async throws(PalanaError) -> [any Guardrail] {
-    var guardrails: [any Guardrail] = []
-    if !configuration.opa.bundles.isEmpty {
-      let library = try OPALibrary(path: tools.opaLibrary)
-      guardrails.append(
-        try await RegoGuardrail.load(
-          library: library, options: RegoGuardrail.Options(paths: configuration.opa.bundles), logger: logger))
-    }
-    if !configuration.opa.server.isEmpty {
-      guardrails.append(
-        try OPAServerGuardrail(
-          server: configuration.opa.server, client: OPAServerGuardrail.makeClient(), logger: logger))
-    }
-    return guardrails
-  }
 }
-
-extension RegoGuardrail: GuardrailShutdown {}
-extension OPAServerGuardrail: GuardrailShutdown {}

@@ -37,18 +37,19 @@ struct LocalPlatform: Service {
     let tokens = try await InstallationKeys.proxyTokens(installation)
     let audit = spool.makeWriter(label: "daemon")
     let stored = CachingSecretSource(store: openBao.gateway)
-    let guardrails = try await loadGuardrails()
+    let guardrails = try await configuration.loadGuardrails(tools, logger: logger)
     let book = PolicyBook(guardrails: guardrails, logger: logger)
     let addresses = try addressPolicy()
-    let staticHosts = try staticHosts()
+    let staticHosts = try configuration.staticHosts()
 
     let spool = self.spool
     let gatewayConfiguration = try gatewayConfiguration(addresses, staticHosts)
     let endpoints = try TokenEndpointClient(configuration: gatewayConfiguration)
     let values = MintingSecretSource(stored: stored, transport: endpoints, record: MintAudit.recorder(audit))
-    let gateway = try dataPlane(gatewayConfiguration, authority, values) { number in
-      spool.makeWriter(label: "egress-\(number)")
-    }
+    let gateway = try configuration.dataPlane(
+      gatewayConfiguration, authority, values, tools: tools, logger: logger,
+      envoyFolder: "/run/\(configuration.networkPrefix)-\(shortHash(configuration.home))-envoy"
+    ) { number in spool.makeWriter(label: "egress-\(number)") }
     let projection = EgressProjection(
       store: store, book: book, proxyToken: tokens.token(uid:), apply: { await gateway.apply($0) }, logger: logger)
     let runtime = SandboxRuntime(configuration: sandboxConfiguration(authority), logger: logger)
@@ -139,9 +140,6 @@ private struct EngineStart: Service {
     try await engine.run()
   }
 }
-
-/// A guardrail that owns threads or connections.
-protocol GuardrailShutdown { func close() async }
 
 /// Says once that the platform is to end, and whether agents end with it.
 final class Stopper: Sendable {

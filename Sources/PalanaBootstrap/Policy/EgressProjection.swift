@@ -3,8 +3,6 @@ import PalanaAPI
 package import PalanaCore
 package import PalanaEgress
 package import PalanaLocal
-import PalanaPolicy
-import PalanaSecrets
 package import PalanaStore
 import ServiceLifecycle
 
@@ -43,53 +41,13 @@ package actor EgressProjection {
 
   private func build() async throws(PalanaError) {
     let live = self.live
-    let orders = try await store.list(KillOrderSpec.self, owner: nil)
-    let policies = try await store.list(EgressPolicySpec.self, owner: nil)
-    let bindings = Dictionary(grouping: try await store.list(SecretBindingSpec.self, owner: nil)) { binding in
-      OwnedName(owner: binding.spec.owner, name: binding.spec.agent)
-    }
-    var templates: [String: AgentTemplate] = [:]
-    for template in try await store.list(AgentTemplateSpec.self, owner: nil) {
-      templates[template.metadata.name.text] = template
-    }
-    var agents: [EgressAgent] = []
-    var watched: [PlaceholderBinding] = []
-    for agent in try await store.list(AgentSpec.self, owner: nil) {
-      guard let subject = PolicySubject(agent) else { continue }
-      let own = bindings[OwnedName(owner: subject.owner, name: subject.name.text)] ?? []
-      guard let facts = live[subject.id], facts.uid == agent.metadata.uid, agent.metadata.deletionTimestamp == nil else {
-        watched += placeholders(own, subject: subject)
-        continue
-      }
-      let template = agent.spec.effectiveTemplateName.flatMap { templates[$0] }
-      agents.append(
-        EgressAgent(
-          subject: subject, source: facts.address, proxyToken: proxyToken(facts.uid),
-          decisions: book.core(for: agent, template: template, policies: policies),
-          bindings: placeholders(own, subject: subject), isKilled: orders.contains { $0.spec.target.covers(agent) }))
-    }
+    let inputs = PolicyInputs(
+      agents: try await store.list(AgentSpec.self, owner: nil), templates: try await store.list(AgentTemplateSpec.self, owner: nil),
+      policies: try await store.list(EgressPolicySpec.self, owner: nil),
+      bindings: try await store.list(SecretBindingSpec.self, owner: nil), orders: try await store.list(KillOrderSpec.self, owner: nil))
     version += 1
-    await apply(try EgressSnapshot(version: version, agents: agents, watched: watched))
-  }
-
-  /// A binding that cannot be read binds nothing; its placeholder is then unknown to the gateway, and refused.
-  private func placeholders(_ bindings: [SecretBinding], subject: PolicySubject) -> [PlaceholderBinding] {
-    var result: [PlaceholderBinding] = []
-    for binding in bindings where binding.spec.access == .proxyOnly {
-      do throws(PalanaError) {
-        result += try PlaceholderBinding.bindings(from: binding.spec, owner: subject.owner)
-      } catch {
-        logger.error(
-          "secret binding is broken, its placeholder is inert",
-          metadata: ["agent.id": "\(subject.id)", "secret.name": "\(binding.spec.secret)", "error": "\(error)"])
-      }
-    }
-    return result
-  }
-
-  private struct OwnedName: Hashable {
-    var owner: UserIdentity?
-    var name: String
+    await apply(
+      try inputs.snapshot(version: version, live: live, book: book, proxyToken: proxyToken, logger: logger))
   }
 }
 

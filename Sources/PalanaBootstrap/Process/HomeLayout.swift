@@ -29,11 +29,12 @@ package struct HomeLayout: Hashable, Sendable {
   ///
   /// - Throws: ``PalanaError`` with code `failed` that names the folder.
   package func prepare() throws(PalanaError) {
-    for folder in [
-      home, run, netns, home + "/db", home + "/audit", auditSpool, openBao, agents, data, images, log, control,
-    ] {
-      try Self.makeFolder(folder)
-    }
+    try prepare([run, netns, home + "/db", auditSpool, openBao, agents, data, images, log, control])
+  }
+
+  /// As ``prepare()``, with these folders below the home only.
+  package func prepare(_ folders: [String]) throws(PalanaError) {
+    for folder in [home, home + "/audit"] + folders { try Self.makeFolder(folder) }
     var status = stat()
     guard unsafe stat(home, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o022 == 0 else {
       throw PalanaError(

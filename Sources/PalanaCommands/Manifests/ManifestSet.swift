@@ -1,5 +1,6 @@
 import PalanaAPI
 import PalanaCore
+import PalanaManifests
 
 /// The manifests of one `apply`, read and checked as a whole before anything is sent.
 struct ManifestSet: Sendable {
@@ -22,7 +23,7 @@ struct ManifestSet: Sendable {
   /// - Throws: ``PalanaError`` with code `invalid` that names file, document, line and field.
   init(_ documents: [ManifestDocument]) throws {
     var items: [Item] = []
-    for document in documents.flatMap(Self.unfolded) {
+    for document in documents.flatMap(\.unfolded) {
       do { items.append(try Self.item(document)) } catch let error as PalanaError { throw document.located(error) }
     }
     guard !items.isEmpty else { throw PalanaError(.invalid, "there is no manifest in what was given") }
@@ -36,51 +37,19 @@ struct ManifestSet: Sendable {
   static func read(_ path: String, _ io: CommandIO) async throws -> ManifestSet {
     var documents: [ManifestDocument] = []
     if path == "-" {
-      documents = try parse(try await io.input.all(limit: limit), file: "standard input")
+      documents = try ManifestDocument.parse(try await io.input.all(limit: limit), file: "standard input")
     } else if LocalFile.kind(path) == .directory {
       let names = try LocalFile.names(in: path).filter { name in
         !name.hasPrefix(".") && [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) }
       }
       for name in names {
         let file = path + "/" + name
-        documents += try parse(try LocalFile.read(file, limit: limit), file: file)
+        documents += try ManifestDocument.parse(try LocalFile.read(file, limit: limit), file: file)
       }
     } else {
-      documents = try parse(try LocalFile.read(path, limit: limit), file: path)
+      documents = try ManifestDocument.parse(try LocalFile.read(path, limit: limit), file: path)
     }
     return try ManifestSet(documents)
-  }
-
-  /// The documents of one file. What starts like a JSON object is JSON, unless only YAML makes sense of it.
-  static func parse(_ bytes: [UInt8], file: String) throws(PalanaError) -> [ManifestDocument] {
-    guard var text = String(validating: bytes, as: UTF8.self) else {
-      throw PalanaError(.invalid, "\(file) is not text (UTF-8)")
-    }
-    if text.unicodeScalars.first == "\u{feff}" { text.unicodeScalars.removeFirst() }
-    let first = text.unicodeScalars.first { !$0.properties.isWhitespace }
-    if first == "{" || first == "[", let value = try? JSONValue(parsing: Array(text.utf8)) {
-      // Lines come from the same text read as YAML, of which JSON is a part.
-      let lines = (try? YAMLReader.documents(text, file: file))?.first?.lines ?? ["": 1]
-      return [ManifestDocument(file: file, number: 1, count: 1, value: value, lines: lines)]
-    }
-    return try YAMLReader.documents(text, file: file)
-  }
-
-  /// The parts of a list (`kind: List`, `AgentList`, …), or the document itself.
-  private static func unfolded(_ document: ManifestDocument) -> [ManifestDocument] {
-    guard let kind = document.value["kind"]?.string, kind.hasSuffix("List"), let items = document.value["items"]?.array
-    else { return [document] }
-    return items.enumerated().map { index, item in
-      var part = document
-      part.value = item
-      let prefix = "items[\(index)]"
-      part.lines = [:]
-      for (path, line) in document.lines where path.hasPrefix(prefix) {
-        let rest = path.dropFirst(prefix.count)
-        part.lines[String(rest.first == "." ? rest.dropFirst() : rest)] = line
-      }
-      return part
-    }
   }
 
   private static func item(_ document: ManifestDocument) throws -> Item {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import PalanaControlAPI
 import PalanaCore
+import PalanaManifests
 
 /// `pcli apply -f FILE`
 struct ResourceApply: PalanaCommand {

@@ -46,6 +46,9 @@ final class JudgedRequest: ClientSide {
   /// What this gateway would do with the contents of a message, and the other proxy cannot.
   private func checkAbilities() throws(Refusal) {
     if exchange.needsContents || mayHaveBody && bindsInBodies { throw RequestFlow.notThere }
+    if flow.limits.requestBodyBytes > 0, mayHaveBody, !hasKnownLength {
+      throw Refusal(.notOnThisDataPlane, "this data plane cannot count a body whose length is not stated, and there is a limit on bodies")
+    }
     if exchange.method == "POST", exchange.injection.bindings.contains(where: { !$0.tokenDestinations.isEmpty }) {
       throw Refusal(.notOnThisDataPlane, "this data plane does not take tokens out of the answers of token endpoints")
     }
@@ -60,6 +63,11 @@ final class JudgedRequest: ClientSide {
   private var mayHaveBody: Bool {
     guard !exchange.hasBody, let head = exchange.head, head.framing == .none else { return exchange.hasBody }
     return !["GET", "HEAD", "OPTIONS"].contains(exchange.method ?? "")
+  }
+
+  private var hasKnownLength: Bool {
+    if case .length = exchange.head?.framing { return true }
+    return false
   }
 
   /// Whether a secret of the agent may stand in a body on the way to this destination.

@@ -10,7 +10,7 @@ final class DiscoveryBoard: Sendable {
   }
 
   private enum Link {
-    /// Envoy has been started and is awaited.
+    /// Envoy has been started and is awaited, or its stream has broken off and its end is.
     case awaited
     /// It is connected, and this is the newest version that it has taken.
     case connected(UInt64)
@@ -24,6 +24,8 @@ final class DiscoveryBoard: Sendable {
     var link = Link.awaited
     var waiting: [(version: UInt64, continuation: CheckedContinuation<Bool, Never>)] = []
     var wake: AsyncStream<Void>.Continuation?
+    /// The stream that is in use, by number. One of an earlier Envoy may end later than the next one begins.
+    var stream: UInt64 = 0
   }
 
   private let state = Mutex(State())
@@ -78,21 +80,38 @@ final class DiscoveryBoard: Sendable {
 
   /// Envoy is connected.
   /// - Parameter wake: told when there is something newer.
-  func connected(_ wake: AsyncStream<Void>.Continuation) {
+  /// - Returns: the number of the stream, for ``lost(_:)``.
+  func connected(_ wake: AsyncStream<Void>.Continuation) -> UInt64 {
     state.withLock { state in
       state.link = .connected(0)
       state.wake = wake
+      state.stream += 1
+      return state.stream
+    }
+  }
+
+  /// A stream to Envoy is over. Who waits goes on waiting until Envoy itself is.
+  /// - Returns: whether it was the one in use: an Envoy that lives on would not hear of a kill.
+  func lost(_ stream: UInt64) -> Bool {
+    state.withLock { state in
+      guard case .connected = state.link, state.stream == stream else { return false }
+      state.link = .awaited
+      state.wake = nil
+      return true
     }
   }
 
   func acknowledged(_ version: UInt64, accepted: Bool) {
     state.withLock { state in
-      if accepted, case .connected(let taken) = state.link { state.link = .connected(max(taken, version)) }
+      // What was not sent cannot have been taken.
+      if accepted, version <= state.version, case .connected(let taken) = state.link {
+        state.link = .connected(max(taken, version))
+      }
     }
     release(with: accepted) { $0 <= version }
   }
 
-  /// The stream to Envoy is over, or Envoy itself.
+  /// Envoy has ended.
   func disconnected() {
     state.withLock { state in
       state.link = .down

@@ -18,13 +18,15 @@ struct DiscoveryService: Sendable {
   /// Certificates that Envoy may hold.
   let secretLimit: Int
   let logger: Logger
+  /// Called when the stream has broken off. Whoever is called ends Envoy: what is open in one that hears of no kill could go on.
+  let lost: @Sendable () -> Void
 
   /// Serves the stream until it ends.
   func serve(_ requests: RPCAsyncSequence<Request, any Error>, _ writer: RPCWriter<Response>) async throws {
     let (signals, wake) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let stream = DiscoveryStream(secretLimit: secretLimit)
-    board.connected(wake)
-    defer { board.disconnected() }
+    let number = board.connected(wake)
+    defer { if board.lost(number) { lost() } }
     try await withThrowingDiscardingTaskGroup { group in
       group.addTask {
         while (try? await Task.sleep(for: .seconds(3600))) != nil { wake.yield() }

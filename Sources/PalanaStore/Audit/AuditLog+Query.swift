@@ -60,21 +60,7 @@ extension AuditLog {
     after seq: Int64, limit: Int
   ) async throws(PalanaError) -> (lines: [UInt8], lastSeq: Int64) {
     let limit = min(max(limit, 1), Self.largestPage)
-    return try await database.read { db in
-      var lines: [UInt8] = []
-      var last = seq
-      let rows = try Row.fetchCursor(
-        db, sql: "SELECT seq, body, prev, hash FROM event WHERE seq > ? ORDER BY seq LIMIT ?", arguments: [seq, limit])
-      while let row = try rows.next() {
-        let body: String = row["body"]
-        last = row["seq"]
-        lines += AuditChain.line(
-          seq: last, event: Array(body.utf8), previous: try AuditChain.Hash(column: row["prev"]),
-          hash: try AuditChain.Hash(column: row["hash"]))
-        lines.append(UInt8(ascii: "\n"))
-      }
-      return (lines, last)
-    }
+    return try await database.read { db in try AuditExport.lines(db, after: seq, limit: limit) }
   }
 
   /// The newest link: whoever writes it down elsewhere can prove a later cut of the end.

@@ -17,20 +17,16 @@ import X509
 
 /// A running gateway with two agents: A (127.0.1.1) may reach `allowed.test` and has a secret bound to it, and `other.test`
 /// without a secret; B (127.0.1.2) may reach `other.test`. `evil.test` is allowed for nobody.
-struct GatewayFixture: Sendable {
-  static let canary = "canary-7f3a9c-s3cr3t-value"
-  static let placeholder = "TOKEN_GITHUB_PAT"
-  static let tokenA = "token-of-agent-a"
-  static let tokenB = "token-of-agent-b"
-
+struct GatewayFixture: PlaneFixture {
   let gateway: EgressGateway
   let port: Int
   let sink: RecordingSink
   let secrets: FakeSecrets
-  /// What clients trust.
   let clientTLS: NIOSSLContext
   let authority: CertificateAuthority
   let upstreamPort: UInt16
+
+  var plane: any EgressDataPlane { gateway }
 
   /// How one test differs from the usual set-up.
   struct Options: Sendable {
@@ -166,20 +162,6 @@ struct GatewayFixture: Sendable {
     }
   }
 
-  /// Waits until `condition` holds, by asking again and again.
-  /// - Returns: false when the test was ended before.
-  func eventually(_ condition: () async -> Bool) async -> Bool {
-    while !Task.isCancelled {
-      if await condition() { return true }
-      // A turn of every event loop: the condition depends on what happens there.
-      _ = await gateway.statistics()
-    }
-    return false
-  }
-
-  /// The events of requests, without those about connections that were closed at the door.
-  var requestEvents: [AuditEvent] { sink.events.filter { $0.action != "connection" } }
-
   // MARK: Agents
 
   func snapshot(
@@ -207,99 +189,5 @@ struct GatewayFixture: Sendable {
         rules: [EgressRule(id: "other", host: "other.test", ports: ports), EgressRule(id: "allowed", host: "allowed.test", ports: ports)],
         bindings: []))
     return try EgressSnapshot(version: version, agents: agents)
-  }
-
-  func agent(
-    _ name: String, source: String, token: String, rules: [EgressRule], bindings: [PlaceholderBinding],
-    guardrails: [any Guardrail] = [], killed: Bool = false
-  ) throws -> EgressAgent {
-    let owner = try UserIdentity("alice@example.com")
-    let resource = try ResourceName(name)
-    return EgressAgent(
-      subject: PolicySubject(
-        id: AgentID(owner: owner, name: resource), name: resource, owner: owner, template: nil, labels: [:]),
-      source: try #require(IPAddress(source)), proxyToken: Redacted(token),
-      decisions: DecisionCore(rules: try CompiledRules([RuleSource(name: "agent", rules: rules)]), guardrails: guardrails),
-      bindings: bindings, isKilled: killed)
-  }
-
-  static var idA: AgentID {
-    get throws { AgentID(owner: try UserIdentity("alice@example.com"), name: try ResourceName("a")) }
-  }
-
-  func binding(
-    _ placeholder: String = Self.placeholder, key: String = "token", host: String = "allowed.test", port: UInt16? = nil,
-    places: Set<PlaceholderBinding.Place> = [.header("authorization"), .basic], scheme: EgressRequest.Scheme = .https
-  ) throws -> PlaceholderBinding {
-    PlaceholderBinding(
-      placeholder: placeholder, secretName: "GITHUB_PAT",
-      ref: SecretRef(
-        path: SecretPath(
-          area: .proxySecrets, owner: try UserIdentity("alice@example.com"), agent: try ResourceName("a"), secret: "GITHUB_PAT"),
-        key: key),
-      destinations: [BoundDestination(host: try HostPattern.parse(host), port: port ?? upstreamPort, scheme: scheme)],
-      places: places, revision: 1)
-  }
-
-  // MARK: Clients
-
-  static func basic(_ token: String) -> String {
-    "Basic " + String(decoding: Base64.encode(Array("agent:\(token)".utf8)), as: UTF8.self)
-  }
-
-  /// A connection of an agent to the gateway.
-  /// - Parameter other: another of its ports than the proxy's.
-  func client<Result: Sendable>(
-    from source: String = "127.0.1.1", to other: Int? = nil, _ body: (inout Wire) async throws -> Result
-  ) async throws -> Result {
-    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-      .bind(to: SocketAddress(ipAddress: source, port: 0))
-      .connect(host: "127.0.0.1", port: other ?? port) { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
-        }
-      }
-    return try await channel.executeThenClose { inbound, outbound in
-      var wire = Wire(channel.channel, inbound, outbound)
-      return try await body(&wire)
-    }
-  }
-
-  /// The text of a CONNECT request.
-  func connect(_ host: String, port: UInt16? = nil, token: String? = Self.tokenA) -> String {
-    let authority = "\(host):\(port ?? upstreamPort)"
-    let proof = token.map { "proxy-authorization: \(Self.basic($0))\r\n" } ?? ""
-    return "CONNECT \(authority) HTTP/1.1\r\nhost: \(authority)\r\n\(proof)\r\n"
-  }
-
-  /// A connection of agent A with an open tunnel, TLS inside.
-  func tunnel<Result: Sendable>(
-    _ host: String = "allowed.test", from source: String = "127.0.1.1", token: String = Self.tokenA,
-    serverName: String? = nil, _ body: (inout Wire) async throws -> Result
-  ) async throws -> Result {
-    try await client(from: source) { wire in
-      try await wire.send(connect(host, token: token))
-      let answer = try await wire.head()
-      try #require(answer?.hasPrefix("HTTP/1.1 200 ") == true, "\(answer ?? "closed")")
-      try await wire.startTLS(clientTLS, name: serverName ?? host)
-      return try await body(&wire)
-    }
-  }
-
-  /// The text of a plain request to the proxy.
-  func plain(
-    _ target: String = "/", method: String = "GET", host: String = "allowed.test", _ fields: String...
-  ) -> String {
-    let lines = fields.map { $0 + "\r\n" }.joined()
-    return "\(method) http://\(host):\(upstreamPort)\(target) HTTP/1.1\r\nhost: \(host):\(upstreamPort)\r\n"
-      + "proxy-authorization: \(Self.basic(Self.tokenA))\r\n\(lines)\r\n"
-  }
-
-  /// The text of a request inside a tunnel.
-  func request(
-    _ target: String = "/", method: String = "GET", host: String = "allowed.test", _ fields: String...
-  ) -> String {
-    let lines = fields.map { $0 + "\r\n" }.joined()
-    return "\(method) \(target) HTTP/1.1\r\nhost: \(host):\(upstreamPort)\r\n\(lines)\r\n"
   }
 }

@@ -52,6 +52,13 @@ final class ExternalStore: Sendable {
     "secrets: {address: \"\(address)\", tokenFile: \"\(folder)/token\", caFile: \"\(folder)/\(authority)\"}"
   }
 
+  /// Writes a proxy-only value at its path, as somebody without Palana would.
+  func put(_ owner: String, _ agent: String, _ secret: String, _ value: String) async throws -> Finished {
+    try await run(
+      bao, ["kv", "put", "-cas=0", "-mount=kv", "proxy-secrets/\(owner)/\(agent)/\(secret)", "token=\(value)"],
+      environment: ["BAO_ADDR": address, "BAO_CACERT": folder + "/ca.pem", "BAO_TOKEN": root])
+  }
+
   func seal() async throws { try await operate("seal") }
   func unseal() async throws { try await operate("unseal", key) }
 

@@ -1,0 +1,169 @@
+import Glibc
+import Logging
+import NIOCore
+import PalanaAudit
+import PalanaCore
+import PalanaEgress
+import PalanaLocal
+import PalanaPolicy
+import PalanaSecrets
+import PalanaStore
+import ServiceLifecycle
+import UnixSignals
+
+/// `palanad gateway`: the gateway alone, for agents that something else starts. It takes agents and rules from a folder of manifests
+/// and secrets from a Vault or OpenBao server, and keeps nothing but its audit trail.
+struct GatewayDaemon {
+  let configuration: LocalConfiguration
+  let agents: ManifestFolder
+  let logger: Logger
+  private let layout: HomeLayout
+
+  /// - Throws: ``PalanaError`` with code `invalid` that names the key that a gateway of its own needs.
+  init(configuration: LocalConfiguration, agents: ManifestFolder, logger: Logger) throws(PalanaError) {
+    var configuration = configuration
+    // There is no firewall here that would redirect anybody.
+    configuration.egress.transparent.isEnabled = false
+    guard configuration.egress.listen != nil else {
+      throw PalanaError(
+        .invalid, "egress.listen: a gateway of its own has no subnet from which it would know its address", hint: "ADDRESS:PORT")
+    }
+    guard !configuration.secrets.address.isEmpty else {
+      throw PalanaError(
+        .invalid, "secrets.address: a gateway of its own has its certificate authority and the secrets of agents from a server",
+        hint: "secrets.address and secrets.tokenFile name a Vault or OpenBao server")
+    }
+    self.configuration = configuration
+    self.agents = agents
+    self.logger = logger
+    layout = HomeLayout(home: configuration.home)
+  }
+
+  /// Runs until SIGTERM or SIGINT.
+  ///
+  /// - Throws: ``PalanaError`` that says what stood in the way of the start.
+  func run() async throws {
+    try layout.prepare([layout.run, layout.auditSpool])
+    let lock = try DaemonProcess.lock(layout.lock)
+    defer { close(lock) }
+    for warning in configuration.warnings { logger.warning("configuration", metadata: ["warning": "\(warning)"]) }
+    let spool = try AuditSpool(directory: layout.auditSpool)
+    let auditLog = try await AuditLog.open(
+      path: layout.auditDatabase, spool: spool, retention: configuration.auditRetention,
+      headKey: try await AuditHeadKey.load(layout.auditHeadKey), logger: logger)
+    let store = try OpenBaoSupervisor(try secretStore, logger: logger)
+    let role = GatewayRole(
+      configuration: configuration, layout: layout, agents: agents, spool: spool, store: store, logger: logger)
+    let group = ServiceGroup(
+      configuration: .init(
+        services: [
+          .init(service: auditLog), .init(service: store),
+          .init(service: role, successTerminationBehavior: .gracefullyShutdownGroup),
+        ],
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+    try await group.run()
+  }
+
+  /// The keys of the installation, without running anything.
+  ///
+  /// - Throws: ``PalanaError`` when the secret store cannot be used.
+  func keys() async throws -> (authority: CertificateAuthority, tokens: ProxyTokens) {
+    let store = try OpenBaoSupervisor(try secretStore, logger: logger)
+    return try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await store.run() }
+      defer { group.cancelAll() }
+      try await store.ready()
+      let installation = InstallationSecrets(store: store.gateway)
+      return (
+        try await InstallationKeys.certificateAuthority(installation), try await InstallationKeys.proxyTokens(installation)
+      )
+    }
+  }
+
+  private var secretStore: OpenBaoConfiguration {
+    get throws(PalanaError) {
+      OpenBaoConfiguration(
+        mode: .external(
+          address: try VaultAddress.parse(configuration.secrets.address), tokenFile: configuration.secrets.tokenFile,
+          caFile: configuration.secrets.caFile.isEmpty ? nil : configuration.secrets.caFile))
+    }
+  }
+}
+
+/// What is built once the secret store answers. One service, so that it starts after its foundations and ends before them.
+private struct GatewayRole: Service, CustomStringConvertible {
+  let configuration: LocalConfiguration
+  let layout: HomeLayout
+  let agents: ManifestFolder
+  let spool: AuditSpool
+  let store: OpenBaoSupervisor
+  let logger: Logger
+
+  var description: String { "GatewayRole" }
+
+  func run() async throws {
+    try await store.ready()
+    guard let listen = configuration.egress.listen else { return }
+    let installation = InstallationSecrets(store: store.gateway)
+    let authority = try await InstallationKeys.certificateAuthority(installation)
+    let tokens = try await InstallationKeys.proxyTokens(installation)
+    let tools = LocalTools()
+    let guardrails = try await configuration.loadGuardrails(tools, logger: logger)
+    let egress = configuration.gateway(
+      at: listen, addresses: try addressPolicy(listen), hosts: try configuration.staticHosts(), transparent: nil)
+    let stored = CachingSecretSource(store: store.gateway)
+    let endpoints = try TokenEndpointClient(configuration: egress)
+    let values = MintingSecretSource(
+      stored: stored, transport: endpoints, record: MintAudit.recorder(spool.makeWriter(label: "daemon")))
+    let spool = spool
+    let gateway = try configuration.dataPlane(
+      egress, authority, values, tools: tools, logger: logger, envoyFolder: envoyFolder
+    ) { number in spool.makeWriter(label: "egress-\(number)") }
+    let follower = ManifestFollower(
+      folder: agents, book: PolicyBook(guardrails: guardrails, logger: logger), proxyToken: tokens.token(uid:),
+      killed: { killed in
+        // First the refusal: an agent that both orders cover is refused throughout.
+        values.revoke(killed)
+        values.restore(stored.revokedAgents.subtracting(killed))
+      },
+      patience: configuration.gateway.patience, logger: logger, apply: { await gateway.apply($0) })
+    var services: [any Service] = [stored, endpoints, values, gateway, FollowerStart(follower: follower)]
+    if let probes = configuration.gateway.probes {
+      let health = GatewayHealth(gateway: gateway, follower: follower, secrets: { [store] in store.health })
+      services.append(health.service(at: probes, logger: logger))
+    }
+    defer { logger.notice("the gateway has ended") }
+    try await ServiceGroup(
+      configuration: .init(
+        services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) }, logger: logger)
+    ).run()
+    for guardrail in guardrails { await (guardrail as? any GuardrailShutdown)?.close() }
+  }
+
+  /// What may be dialled: the operator's ranges, never the gateway itself or its probes.
+  private func addressPolicy(_ listen: LocalConfiguration.Endpoint) throws(PalanaError) -> AddressPolicy {
+    for range in configuration.egress.allowAddresses { try AddressPolicy.validate(range) }
+    var own: [AddressPolicy.ForbiddenEndpoint] = []
+    for endpoint in [listen, configuration.gateway.probes].compactMap(\.self) {
+      let port = UInt16(clamping: endpoint.port)
+      own.append(AddressPolicy.ForbiddenEndpoint(address: .v4(0), port: port))
+      own.append(AddressPolicy.ForbiddenEndpoint(address: endpoint.address, port: port))
+    }
+    return AddressPolicy(allowed: configuration.egress.allowAddresses, forbiddenEndpoints: own)
+  }
+
+  /// Envoy has a user of its own where this process may give it one, and the home is for this process's user alone.
+  private var envoyFolder: String {
+    geteuid() == 0 ? "/run/\(configuration.networkPrefix)-\(shortHash(configuration.home))-envoy" : layout.run + "/envoy"
+  }
+}
+
+/// The first picture, without which the gateway does not start, and then every change of it.
+private struct FollowerStart: Service {
+  let follower: ManifestFollower
+
+  func run() async throws {
+    try await follower.start()
+    try await follower.run()
+  }
+}

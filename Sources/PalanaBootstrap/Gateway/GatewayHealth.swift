@@ -1,0 +1,51 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import PalanaCore
+import PalanaEgress
+import PalanaSecrets
+
+/// What a gateway of its own says of itself, for probes: `GET /livez` and `GET /readyz`.
+struct GatewayHealth: Sendable {
+  let gateway: any EgressDataPlane
+  let follower: ManifestFollower
+  let secrets: @Sendable () -> SecretStoreHealth
+
+  /// Whether agents are served, as the folder of manifests says. A secret store that is away does not make the gateway unready:
+  /// requests without a secret pass, the others are refused, and another gateway would have no other store.
+  var isReady: Bool {
+    if case .current = follower.health { return gateway.boundAddress != nil }
+    return false
+  }
+
+  /// For people; names no agent.
+  var report: JSONValue {
+    let manifests =
+      switch follower.health {
+      case .current(let agents): "current, \(agents) agents run"
+      case .stale(let error): "stale: \(error.message)"
+      case .withheld(let error): "nothing is allowed: \(error.message)"
+      case nil: "not read yet"
+      }
+    let health = secrets()
+    return [
+      "ready": .bool(isReady), "egress": .string(gateway.boundAddress.map { "\($0.address):\($0.port)" } ?? "does not listen"),
+      "manifests": .string(manifests), "secrets": .string(health.isReady ? "ready" : health.summary),
+      "restrictions": .array(gateway.restrictions.map { .string($0) }),
+    ]
+  }
+
+  /// The server of the probes.
+  func service(at endpoint: LocalConfiguration.Endpoint, logger: Logger) -> some ApplicationProtocol {
+    let router = Router()
+    router.get("livez") { _, _ in HTTPResponse.Status.ok }
+    router.get("readyz") { [self] _, _ in
+      Response(
+        status: isReady ? .ok : .serviceUnavailable, headers: [.contentType: "application/json"],
+        body: ResponseBody(byteBuffer: ByteBuffer(bytes: report.encoded() + [10])))
+    }
+    return Application(
+      router: router,
+      configuration: ApplicationConfiguration(address: .hostname("\(endpoint.address)", port: endpoint.port)), logger: logger)
+  }
+}

@@ -1,0 +1,1 @@
+../../PalanaEgressTests/Support/PlaneFixture.swift
