@@ -13,6 +13,8 @@ package struct EnvoyConfiguration: Sendable {
   package var user: UInt32?
   /// PEM file with the roots of this machine.
   package var systemRoots: String
+  /// How long Envoy may take for a new list of agents; its start is within it. After that it is ended.
+  package var patience = Duration.seconds(10)
 
   /// A number between those of people and those of services, which no package gives out.
   package static let unprivileged: UInt32 = 59_977

@@ -16,8 +16,6 @@ package final class EnvoyDataPlane: EgressDataPlane {
   private let logger: Logger
   /// Ends the Envoy that runs.
   private let ending = Mutex<AsyncStream<Void>.Continuation?>(nil)
-  /// How long Envoy may take for a new list of agents; its start is within it.
-  private static let patience = Duration.seconds(10)
 
   package init(_ configuration: EnvoyConfiguration, judge: EgressJudge, logger: Logger) {
     self.configuration = configuration
@@ -37,6 +35,7 @@ package final class EnvoyDataPlane: EgressDataPlane {
 
   /// Runs Envoy until graceful shutdown or cancellation, and starts it again when it ends.
   package func run() async throws {
+    defer { board.disconnected() }
     try await NIOThreadPool.singleton.runIfActive { [configuration] in try EnvoyFolder(configuration: configuration).prepare() }
     let socket = try ControlSocket.listen(configuration.controlSocket, owner: geteuid() == 0 ? configuration.user : nil)
     let server = ControlServer(
@@ -48,15 +47,16 @@ package final class EnvoyDataPlane: EgressDataPlane {
         lost: { [self] in endEnvoy() }),
       accessLog: AccessLogService(judge: judge, board: board)
     ).server(socket: socket)
-    // No child of this task: a server that is cancelled while Envoy still opens streams on its connection ends the process
-    // (swift-nio insists that each channel is closed by whoever was given it). It is told to stop when Envoy is gone.
+    // No children of this task: a server that is cancelled while Envoy still opens streams on its connection ends the process
+    // (swift-nio insists that each channel is closed by whoever was given it). It is told to stop when Envoy is gone, and the judge,
+    // which the server asks, when the server is.
+    let judging = Task.detached { [judge] in try? await judge.run() }
     let (serverEnd, end) = AsyncStream.makeStream(of: Void.self)
     let serving = Task {
       defer { end.finish() }
       try await server.serve()
     }
     await withDiscardingTaskGroup { group in
-      group.addTask { [judge] in try? await judge.run() }
       group.addTask { [self] in
         for await _ in judge.cuts { board.renew(await judge.takeCut()) }
       }
@@ -71,11 +71,10 @@ package final class EnvoyDataPlane: EgressDataPlane {
       group.cancelAll()
     }
     server.beginGracefulShutdown()
-    do {
-      try await serving.value
-    } catch {
-      throw PalanaError(.failed, "the control server of Envoy has ended: \(error)")
-    }
+    let result = await serving.result
+    judging.cancel()
+    await judging.value
+    if case .failure(let error) = result { throw PalanaError(.failed, "the control server of Envoy has ended: \(error)") }
   }
 
   private func supervise() async {
@@ -137,21 +136,27 @@ package final class EnvoyDataPlane: EgressDataPlane {
 
   /// Waits until Envoy has taken what is newest. An Envoy that does not is ended: with it ends every connection of every agent.
   private func settle() async {
+    guard await isLate() else { return }
+    logger.error("Envoy did not take a new list of agents in time and is ended")
+    endEnvoy()
+    _ = await isLate()
+  }
+
+  /// Waits until Envoy has taken what is newest, or has ended, for as long as it may take.
+  private func isLate() async -> Bool {
     enum End { case settled, late, cancelled }
     let end = await withTaskGroup(of: End.self) { group in
       group.addTask { [board] in
         _ = await board.settled()
         return .settled
       }
-      group.addTask { (try? await Task.sleep(for: Self.patience)) != nil ? .late : .cancelled }
+      group.addTask { [configuration] in (try? await Task.sleep(for: configuration.patience)) != nil ? .late : .cancelled }
       let end = await group.next() ?? .cancelled
       if end != .settled { board.giveUp() }
       group.cancelAll()
       return end
     }
-    guard end == .late else { return }
-    logger.error("Envoy did not take a new list of agents in time and is ended")
-    endEnvoy()
+    return end == .late
   }
 
   private func endEnvoy() { ending.withLock { _ = $0?.yield() } }

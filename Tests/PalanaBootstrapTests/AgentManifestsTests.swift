@@ -18,7 +18,7 @@ import Testing
   private static let binding = """
     apiVersion: palana.dev/v1alpha1
     kind: SecretBinding
-    metadata: {name: demo.pat}
+    metadata: {name: demo-pat}
     spec: {owner: alice@example.com, agent: demo, secret: PAT, access: proxy-only, keys: [{key: token, placeholder: TOKEN_PAT, variable: PAT}], hosts: [api.example.com], places: [], revision: 1}
     """
   private static let order = """

@@ -48,8 +48,8 @@ struct EnvoyChangeTests {
       let event = await fixture.sink.events(1).first
       #expect(event?.decision == .error)
       #expect(event?.secrets == ["GITHUB_PAT"])
-      // Without it the placeholder is inert.
-      #expect(try await fixture.ask(fixture.request("/", Self.bearer))?.status == 200)
+      // Without it the placeholder does not travel.
+      #expect(try await fixture.ask(fixture.request("/", Self.bearer))?.status == 403)
     }
   }
 
@@ -193,7 +193,8 @@ struct EnvoyChangeTests {
     try await EnvoyFixture.run(options) { fixture, upstream in
       func post(_ service: String) -> String {
         fixture.request(
-          "/acme/tool.git/git-\(service)", method: "POST", "content-type: application/x-git-\(service)-request", "content-length: 4") + "0000"
+          "/acme/tool.git/git-\(service)", method: "POST", "content-type: application/x-git-\(service)-request", "content-length: 4")
+          + "0000"
       }
       let cases = [
         (fixture.request("/acme/tool.git/info/refs?service=git-upload-pack"), 200, nil),

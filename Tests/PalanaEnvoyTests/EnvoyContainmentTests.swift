@@ -157,13 +157,13 @@ struct EnvoyContainmentTests {
 
   @Test func envoyIsStartedAgainAndHoldsNoMoreRights() async throws {
     try await EnvoyFixture.run { fixture, _ in
-      let first = try #require(Self.envoy(fixture))
-      let users = try Self.status(first, "Uid:")
+      let first = try #require(fixture.process())
+      let users = try EnvoyFixture.status(first, "Uid:")
       #expect(users == Array(repeating: "\(EnvoyConfiguration.unprivileged)", count: 4))
-      let (capabilities, noNew) = (try Self.status(first, "CapEff:"), try Self.status(first, "NoNewPrivs:"))
+      let (capabilities, noNew) = (try EnvoyFixture.status(first, "CapEff:"), try EnvoyFixture.status(first, "NoNewPrivs:"))
       #expect(capabilities == ["0000000000000000"] && noNew == ["1"])
       kill(first, SIGKILL)
-      #expect(await fixture.eventually { Self.envoy(fixture).map { $0 != first } ?? false })
+      #expect(await fixture.eventually { fixture.process().map { $0 != first } ?? false })
       #expect(await fixture.eventually { fixture.plane.boundAddress != nil })
       #expect(try await fixture.ask(fixture.request("/"))?.status == 200)
     }
@@ -172,10 +172,10 @@ struct EnvoyContainmentTests {
   @Test func nothingOfItHoldsASecret() async throws {
     try await EnvoyFixture.run { fixture, _ in
       _ = try await fixture.ask(fixture.request("/", "authorization: Bearer \(EnvoyFixture.placeholder)"))
-      let process = try #require(Self.envoy(fixture))
+      let process = try #require(fixture.process())
       let files = [fixture.configuration.bootstrapFile, fixture.configuration.rootsFile]
       for file in ["/proc/\(process)/cmdline", "/proc/\(process)/environ"] + files {
-        let text = try Self.text(file)
+        let text = try EnvoyFixture.text(file)
         #expect(!text.contains(EnvoyFixture.canary) && !text.contains("PRIVATE KEY") && !text.contains(EnvoyFixture.tokenA))
       }
       var status = stat()
@@ -183,38 +183,5 @@ struct EnvoyContainmentTests {
       #expect(status.st_mode & 0o777 == 0o600)
       #expect(status.st_uid == EnvoyConfiguration.unprivileged)
     }
-  }
-
-  // MARK: Processes
-
-  /// The Envoy of this fixture.
-  private static func envoy(_ fixture: EnvoyFixture) -> Int32? {
-    guard let folder = unsafe opendir("/proc") else { return nil }
-    defer { unsafe closedir(folder) }
-    while let entry = unsafe readdir(folder) {
-      let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      guard let process = Int32(name), let line = try? text("/proc/\(process)/cmdline") else { continue }
-      if line.hasPrefix(EnvoyFixture.binary), line.contains(fixture.configuration.folder + "/") { return process }
-    }
-    return nil
-  }
-
-  private static func status(_ process: Int32, _ key: String) throws -> [String] {
-    let line = try text("/proc/\(process)/status").split(separator: "\n").first { $0.hasPrefix(key) }
-    return line?.dropFirst(key.count).split(whereSeparator: \.isWhitespace).map(String.init) ?? []
-  }
-
-  private static func text(_ path: String) throws -> String {
-    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw PalanaError(.notFound, path) }
-    defer { close(file) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    while true {
-      let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }
-      guard count > 0 else { break }
-      bytes += buffer.prefix(count)
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

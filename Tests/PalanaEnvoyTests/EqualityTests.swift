@@ -34,7 +34,8 @@ struct EqualityTests {
     }
   }
 
-  private static let methods = ["GET", "POST", "DELETE", "get"]
+  /// Envoy's parser takes the registered methods only: docs/envoy.md.
+  private static let methods = ["GET", "POST", "DELETE", "PATCH"]
   private static let targets = [
     "/", "/repos/a?x=1&y=%20", "/admin/x", "/repos/../admin", "/repos/%2e%2e/admin", "/repos//a", "/repos/a%2Fb", "/a%zz", "/%61dmin/x",
     "/repos/./a", "/ä",
@@ -63,7 +64,7 @@ struct EqualityTests {
         ))
     }
     var cases = picks.map { pick in
-      let lines = (pick.method == "POST" ? ["content-length: 0"] : []) + pick.fields
+      let lines = (pick.method == "POST" || pick.method == "PATCH" ? ["content-length: 0"] : []) + pick.fields
       return Case(
         text: "\(pick.method) \(pick.target) HTTP/1.1\r\nhost: \(pick.host):\(port)\r\n\(lines.map { $0 + "\r\n" }.joined())\r\n",
         tunnel: pick.host)

@@ -2,9 +2,10 @@ import Foundation
 import Testing
 
 /// The whole platform with Envoy as the data plane: agents, commands and secrets need no change.
-@Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: "/opt/palana/tools/envoy/envoy")))
+@Suite(.enabled(if: EnvoyEgressTests.isInstalled))
 struct EnvoyEgressTests {
-  private static let egress = ["dataPlane: envoy", "envoy: {unscrubbed: true}"]
+  static let isInstalled = FileManager.default.isExecutableFile(atPath: "/opt/palana/tools/envoy/envoy")
+  static let egress = ["dataPlane: envoy", "envoy: {unscrubbed: true}"]
 
   @Test func agentsWorkAsWithTheBuiltInGateway() async throws {
     try await withPlatform(egress: Self.egress) { platform in

@@ -4,7 +4,7 @@ import Testing
 
 /// `palanad gateway`: the gateway alone, on either data plane, from manifests and an OpenBao of somebody else.
 @Suite struct GatewayRoleTests {
-  static let planes = FileManager.default.isExecutableFile(atPath: "/opt/palana/tools/envoy/envoy") ? ["builtin", "envoy"] : ["builtin"]
+  static let planes = EnvoyEgressTests.isInstalled ? ["builtin", "envoy"] : ["builtin"]
 
   @Test(arguments: planes) func agentsAreServedAsTheManifestsSay(_ plane: String) async throws {
     try await withRole(plane) { role in
@@ -126,7 +126,7 @@ private final class Role: Sendable {
       ---
       apiVersion: palana.dev/v1alpha1
       kind: SecretBinding
-      metadata: {name: scout.pat}
+      metadata: {name: scout-pat}
       spec:
         {owner: alice@example.com, agent: scout, secret: PAT, access: proxy-only, hosts: ["\(host)"], places: [], revision: 1,
         keys: [{key: token, placeholder: TOKEN_PAT, variable: PAT}]}

@@ -48,6 +48,21 @@ import Testing
     return "https://x:$GIT_PAT@\(host)/git/acme"
   }
 
+  /// Envoy cannot read the commands of a push, which stand in its body.
+  @Test(.enabled(if: EnvoyEgressTests.isInstalled)) func overEnvoyThereIsNoPush() async throws {
+    try await withPlatform(egress: EnvoyEgressTests.egress) { platform in
+      try await makeRepository(platform, "far")
+      let url = try await start(platform, "fetcher", ["--git", "git/acme/*", "--push"])
+      let cloned = try await shell(platform, "fetcher", "git clone -q \"\(url)/far.git\" far; cat far/file")
+      #expect(cloned.output == "one\n")
+      let pushed = try await shell(
+        platform, "fetcher", "cd far; echo two > file; git commit -qam two; git push -q origin HEAD:refs/heads/agent/x", expect: nil)
+      #expect(pushed.code != 0 && pushed.error.contains("not_on_this_data_plane"), "\(pushed.error)")
+      let events = try await events(platform, "fetcher")
+      #expect(events.contains { $0["decision"].string == "deny" && $0["reason"].string == "not_on_this_data_plane" })
+    }
+  }
+
   @Test func cloneFetchAndPush() async throws {
     let platform = try await Platform.shared.get()
     try await makeRepository(platform, "tool")

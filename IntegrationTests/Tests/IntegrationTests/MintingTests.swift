@@ -73,8 +73,13 @@ import Testing
     try await platform.pcli("delete", "appuser", "--purge")
   }
 
-  @Test func anOAuthClient() async throws {
-    let platform = try await Platform.shared.get()
+  @Test func anOAuthClient() async throws { try await useOAuthClient(Platform.shared.get()) }
+
+  @Test(.enabled(if: EnvoyEgressTests.isInstalled)) func anOAuthClientOverEnvoy() async throws {
+    try await withPlatform(egress: EnvoyEgressTests.egress) { platform in try await useOAuthClient(platform) }
+  }
+
+  private func useOAuthClient(_ platform: Platform) async throws {
     let host = "allowed.test:\(platform.upstream.httpsPort)"
     let folder = platform.upstream.folder
     let client = #"{"id": "client 1", "secret": "s3cr3t:&+of it"}"#

@@ -21,6 +21,7 @@ struct EnvoyFixture: PlaneFixture {
   static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: binary) }
 
   let envoy: EnvoyDataPlane
+  let judge: EgressJudge
   let configuration: EnvoyConfiguration
   let port: Int
   let sink: RecordingSink
@@ -40,6 +41,9 @@ struct EnvoyFixture: PlaneFixture {
     var mayGoUnscrubbed = true
     /// Whether A has its secret.
     var bindsA = true
+    /// Whether the data plane runs; otherwise the test runs its parts.
+    var serves = true
+    var patience = Duration.seconds(10)
     /// The secret's; another one is asked for anew.
     var revision = 1
     var tokenDestinations: [BoundDestination] = []
@@ -79,18 +83,20 @@ struct EnvoyFixture: PlaneFixture {
       mayGoUnscrubbed: options.mayGoUnscrubbed, logger: logger)
     let folder = "/tmp/palana-envoy-\(UUID().uuidString.prefix(8))"
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let configuration = EnvoyConfiguration(binary: binary, folder: folder, egress: egress)
+    var configuration = EnvoyConfiguration(binary: binary, folder: folder, egress: egress)
+    configuration.patience = options.patience
     let plane = EnvoyDataPlane(configuration, judge: judge, logger: logger)
     var client = TLSConfiguration.makeClientConfiguration()
     client.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(ours.certificatePEM.utf8)))
     client.shutdownTimeout = .milliseconds(200)
     let fixture = EnvoyFixture(
-      envoy: plane, configuration: configuration, port: Int(egress.listenPort), sink: sink, secrets: secrets,
+      envoy: plane, judge: judge, configuration: configuration, port: Int(egress.listenPort), sink: sink, secrets: secrets,
       clientTLS: try NIOSSLContext(configuration: client), upstreamPort: upstream.port)
     try await withThrowingDiscardingTaskGroup { group in
-      group.addTask { try await plane.run() }
       group.addTask { await upstream.run() }
       defer { group.cancelAll() }
+      guard options.serves else { return try await body(fixture, upstream) }
+      group.addTask { try await plane.run() }
       await plane.apply(try fixture.snapshot(1, options))
       try #require(await fixture.eventually { plane.boundAddress != nil })
       try await body(fixture, upstream)
@@ -121,8 +127,8 @@ struct EnvoyFixture: PlaneFixture {
       version: version,
       agents: [
         try agent(
-          "a", source: "127.0.1.1", token: tokenA, rules: !allowsA ? [] : rulesA.isEmpty ? rules : rulesA, bindings: options.bindsA ? [secret] : [],
-          guardrails: options.guardrails, killed: killA),
+          "a", source: "127.0.1.1", token: tokenA, rules: !allowsA ? [] : rulesA.isEmpty ? rules : rulesA,
+          bindings: options.bindsA ? [secret] : [], guardrails: options.guardrails, killed: killA),
         try agent("b", source: "127.0.1.2", token: Self.tokenB, rules: rules, bindings: []),
       ])
   }
