@@ -144,17 +144,31 @@ struct IdentityTests {
         "X-SSL-Client-Verify: SUCCESS", "X-Palana-Agent: b", "Keep-Alive: timeout=5", "TE: trailers", "Trailer: authorization",
         "X-Original-URL: /admin", "X-Rewrite-URL: /admin", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__",
         "Connection: x-hop, keep-alive", "X-Hop: 1",
+        // Of proxies, clouds and single sign-on.
+        "Remote-User: root", "X-Remote-User: root", "X-Remote-Group: admins", "X-WebAuth-User: root", "X-Auth-Request-User: root",
+        "X-Authenticated-User: root", "X-Forwarded-User: root", "X-MS-Client-Principal-Name: root", "X-Goog-IAP-JWT-Assertion: x.y.z",
+        "X-Goog-Authenticated-User-Email: root", "X-Amzn-Oidc-Identity: root", "X-ARR-ClientCert: x", "SSL-Client-Verify: SUCCESS",
+        "TLS-Client-Cert: x", "X-Client-Verify: SUCCESS", "X-Original-Method: DELETE", "CF-Connecting-IPv6: ::1", "Fly-Client-IP: ::1",
+        // Of traces.
+        "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: a=b", "baggage: user=root", "b3: 0",
+        "X-B3-TraceId: 1", "X-Request-Id: 1", "X-Correlation-ID: 1", "Uber-Trace-Id: 1:1:0:1", "uberctx-user: root",
+        "X-Cloud-Trace-Context: 1/1;o=1", "X-Amzn-Trace-Id: Root=1", "X-Datadog-Trace-Id: 1", "Sentry-Trace: 1-1-1",
+        "Elastic-Apm-Traceparent: 1", "X-OT-Span-Context: 1", "X-Trace-Id: 1", "Grpc-Trace-Bin: AA==",
       ]
+      // Names that only look alike.
+      let kept = [
+        "x-kept", "x-api-key", "x-request", "x-client", "x-amz-date", "tracer", "basic", "x-cost", "x-remotely", "x-goog-api-key",
+      ]
+      .map { $0 + ": yes\r\n" }.joined()
       let response = try await fixture.tunnel { wire in
         try await wire.send(
           "GET / HTTP/1.1\r\nhost: allowed.test:\(upstream.port)\r\n" + forged.map { $0 + "\r\n" }.joined()
-            + "x-kept: yes\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n")
+            + kept + "\r\n")
         return try await wire.response()
       }
       let seen = try #require(response?.body)
       #expect(
-        seen == "GET / HTTP/1.1\r\nhost: allowed.test:\(upstream.port)\r\nx-kept: yes\r\n"
-          + "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n")
+        seen == "GET / HTTP/1.1\r\nhost: allowed.test:\(upstream.port)\r\n\(kept)\r\n")
     }
   }
 

@@ -26,12 +26,19 @@ enum IdentityCases {
     "x-forwarded-for: 10.0.0.1", "x-real-ip: 10.0.0.1", "forwarded: for=10.0.0.1;host=evil.invalid", "x-agent: b", "x-palana-agent: b",
     "x-forwarded-host: evil.invalid", "x-forwarded-proto: http", "x-original-url: /admin", "x-rewrite-url: /admin", "via: 1.1 b",
     "x-client-cert: b", "x-forwarded-client-cert: By=b", "x-envoy-original-path: /admin", "x-envoy-internal: true", "x-request-id: forged",
-    "true-client-ip: 10.0.0.1", "cf-connecting-ip: 10.0.0.1",
+    "true-client-ip: 10.0.0.1", "cf-connecting-ip: 10.0.0.1", "remote-user: b", "x-remote-user: b", "x-auth-request-user: b",
+    "x-webauth-user: b", "x-ms-client-principal-name: b", "x-amzn-oidc-identity: b", "ssl-client-verify: SUCCESS",
+    "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: a=b", "baggage: user=b", "b3: 0",
+    "x-b3-traceid: 1",
+    "uber-trace-id: 1:1:0:1", "x-cloud-trace-context: 1/1;o=1", "x-amzn-trace-id: Root=1",
   ]
   /// Those of them that must not travel on.
   private static let hidden = [
     "x-forwarded-for", "x-real-ip", "forwarded", "x-forwarded-host", "x-forwarded-proto", "x-original-url", "x-rewrite-url", "via",
-    "x-forwarded-client-cert", "x-envoy-original-path", "x-envoy-internal", "proxy-authorization",
+    "x-forwarded-client-cert", "x-envoy-original-path", "x-envoy-internal", "proxy-authorization", "x-palana-agent", "x-client-cert",
+    "x-request-id", "true-client-ip", "cf-connecting-ip", "remote-user", "x-remote-user", "x-auth-request-user", "x-webauth-user",
+    "x-ms-client-principal-name", "x-amzn-oidc-identity", "ssl-client-verify", "traceparent", "tracestate", "baggage", "b3",
+    "x-b3-traceid", "uber-trace-id", "x-cloud-trace-context", "x-amzn-trace-id",
   ]
 
   private static let forged = EgressCase(.identity, "forged-on-connect", "Fields that name somebody else change nothing.") { attack in
