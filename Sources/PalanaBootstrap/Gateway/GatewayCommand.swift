@@ -62,12 +62,7 @@ struct GatewayRunCommand: AsyncParsableCommand {
       if let dataPlane { overriding["PALANA_EGRESS_DATA_PLANE"] = dataPlane.rawValue }
       if let listen { overriding["PALANA_EGRESS_LISTEN"] = listen }
       let configuration = try options.load(overriding)
-      guard !configuration.gateway.agents.isEmpty else {
-        throw PalanaError(.invalid, "gateway.agents: a gateway of its own needs a folder with manifests", hint: "--agents FOLDER")
-      }
-      try await GatewayDaemon(
-        configuration: configuration, agents: ManifestFolder(path: configuration.gateway.agents), logger: logger
-      ).run()
+      try await GatewayDaemon(configuration: configuration, agents: try ManifestFolder(configuration), logger: logger).run()
     } catch let error as PalanaError {
       logger.critical("cannot run", metadata: ["error": "\(error)"])
       throw ExitCode(error.code.exitCode)

@@ -31,7 +31,7 @@ struct GatewayEnvCommand: AsyncParsableCommand {
       var overriding: [String: String] = [:]
       if let agents { overriding["PALANA_GATEWAY_AGENTS"] = agents }
       let configuration = try options.load(overriding)
-      let folder = ManifestFolder(path: configuration.gateway.agents)
+      let folder = try ManifestFolder(configuration)
       let manifests = try AgentManifests(try folder.read())
       let owner = try UserIdentity(owner)
       let name = try ResourceName(name)

@@ -9,6 +9,16 @@ struct ManifestFolder: Sendable {
   /// More than that is a mistake: nobody has written it by hand, and it is read every second.
   private static let longest = 64 << 20
 
+  init(path: String) { self.path = path }
+
+  /// - Throws: ``PalanaError`` with code `invalid` when the configuration names none.
+  init(_ configuration: LocalConfiguration) throws(PalanaError) {
+    guard !configuration.gateway.agents.isEmpty else {
+      throw PalanaError(.invalid, "gateway.agents: a gateway of its own needs a folder with manifests", hint: "--agents FOLDER")
+    }
+    path = configuration.gateway.agents
+  }
+
   /// Every `.yaml`, `.yml` and `.json` file, by name. What begins with a dot is passed over, so that a mounted volume of Kubernetes
   /// (`..data`) is read once. Blocks.
   ///
