@@ -2,9 +2,8 @@ import Foundation
 import Testing
 
 /// The whole platform with Envoy as the data plane: agents, commands and secrets need no change.
-@Suite(.enabled(if: EnvoyEgressTests.isInstalled))
+@Suite(.enabled(if: Checkout.hasEnvoy))
 struct EnvoyEgressTests {
-  static let isInstalled = FileManager.default.isExecutableFile(atPath: "/opt/palana/tools/envoy/envoy")
   static let egress = ["dataPlane: envoy", "envoy: {unscrubbed: true}"]
 
   @Test func agentsWorkAsWithTheBuiltInGateway() async throws {

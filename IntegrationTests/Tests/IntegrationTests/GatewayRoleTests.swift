@@ -4,7 +4,7 @@ import Testing
 
 /// `palanad gateway`: the gateway alone, on either data plane, from manifests and an OpenBao of somebody else.
 @Suite struct GatewayRoleTests {
-  static let planes = EnvoyEgressTests.isInstalled ? ["builtin", "envoy"] : ["builtin"]
+  static let planes = Checkout.hasEnvoy ? ["builtin", "envoy"] : ["builtin"]
 
   @Test(arguments: planes) func agentsAreServedAsTheManifestsSay(_ plane: String) async throws {
     try await withRole(plane) { role in

@@ -49,7 +49,7 @@ import Testing
   }
 
   /// Envoy cannot read the commands of a push, which stand in its body.
-  @Test(.enabled(if: EnvoyEgressTests.isInstalled)) func overEnvoyThereIsNoPush() async throws {
+  @Test(.enabled(if: Checkout.hasEnvoy)) func overEnvoyThereIsNoPush() async throws {
     try await withPlatform(egress: EnvoyEgressTests.egress) { platform in
       try await makeRepository(platform, "far")
       let url = try await start(platform, "fetcher", ["--git", "git/acme/*", "--push"])

@@ -75,7 +75,7 @@ import Testing
 
   @Test func anOAuthClient() async throws { try await useOAuthClient(Platform.shared.get()) }
 
-  @Test(.enabled(if: EnvoyEgressTests.isInstalled)) func anOAuthClientOverEnvoy() async throws {
+  @Test(.enabled(if: Checkout.hasEnvoy)) func anOAuthClientOverEnvoy() async throws {
     try await withPlatform(egress: EnvoyEgressTests.egress) { platform in try await useOAuthClient(platform) }
   }
 

@@ -16,4 +16,5 @@ enum Checkout {
   static let pcli = binaries + "/pcli"
   static let palanad = binaries + "/palanad"
   static let python = "/usr/bin/python3"
+  static let hasEnvoy = FileManager.default.isExecutableFile(atPath: "/opt/palana/tools/envoy/envoy")
 }
