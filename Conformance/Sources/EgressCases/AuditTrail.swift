@@ -40,6 +40,8 @@ struct AuditTrail: Sendable {
   var lines: [AuditLine]
   /// Lines that are no JSON object.
   var malformed: [String]
+  var byID: [String: [AuditLine]] = [:]
+  var countByPath: [String: Int] = [:]
 
   init(running command: [String]) throws {
     let done = try Program.run(command, keepsErrors: false)
@@ -47,7 +49,13 @@ struct AuditTrail: Sendable {
     lines = []
     malformed = []
     for line in done.output.split(separator: "\n") {
-      if let parsed = AuditLine(line) { lines.append(parsed) } else { malformed.append(String(line)) }
+      guard let parsed = AuditLine(line) else {
+        malformed.append(String(line))
+        continue
+      }
+      lines.append(parsed)
+      if let id = parsed.requestID { byID[id, default: []].append(parsed) }
+      if let path = parsed.path { countByPath[path, default: 0] += 1 }
     }
   }
 }

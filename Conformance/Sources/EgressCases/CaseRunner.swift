@@ -1,4 +1,5 @@
-import NIOCore
+import Glibc
+public import NIOCore
 import NIOSSL
 
 /// Runs cases against a target: as many at once as ``width``, each within ``patience``.
@@ -6,6 +7,10 @@ public struct CaseRunner: Sendable {
   public var target: CaseTarget
   public var width = 8
   public var patience: Duration = .seconds(30)
+  /// How long a connection may be silent before that counts as no answer.
+  public var silence: TimeAmount = .seconds(10)
+  /// How long it is looked for traces that are not there yet.
+  public var auditPatience: Duration = .seconds(15)
   private let upstream: CaseUpstream?
   private let tls: NIOSSLContext
   private let tlsH2: NIOSSLContext
@@ -22,6 +27,13 @@ public struct CaseRunner: Sendable {
     configuration.applicationProtocols = ["h2"]
     tlsH2 = try NIOSSLContext(configuration: configuration)
     run = String(UInt32.random(in: 0x1000_0000 ... .max), radix: 16)
+    upstream?.log.expectMarks(startingWith: "k\(run)x")
+    // Some cases have thousands of connections.
+    var files = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files) == 0 {
+      files.rlim_cur = files.rlim_max
+      setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &files)
+    }
   }
 
   private struct Done: Sendable {
@@ -51,7 +63,7 @@ public struct CaseRunner: Sendable {
   }
 
   private func one(_ index: Int, _ which: EgressCase) async -> Done {
-    let attack = Attack(target, tls: tls, tlsH2: tlsH2, upstream: upstream, mark: "k\(run)x\(index)x")
+    let attack = Attack(target, tls: tls, tlsH2: tlsH2, upstream: upstream, mark: "k\(run)x\(index)x", silence: silence)
     let start = ContinuousClock.now
     let patience = patience
     let verdict = await withTaskGroup(of: Verdict?.self) { group in
@@ -61,7 +73,7 @@ public struct CaseRunner: Sendable {
         } catch let missing as Missing {
           return .notApplicable(missing.why)
         } catch {
-          return .broken("the attack ended early: \(error)")
+          return .broken("\(Posture.early): \(error)")
         }
       }
       group.addTask {
@@ -69,7 +81,7 @@ public struct CaseRunner: Sendable {
         return nil
       }
       defer { group.cancelAll() }
-      return await group.next().flatMap { $0 } ?? .broken("no end within \(patience)")
+      return await group.next().flatMap { $0 } ?? .broken("\(Posture.early): no end within \(patience)")
     }
     let elapsed = ContinuousClock.now - start
     return Done(
@@ -94,7 +106,8 @@ public struct CaseRunner: Sendable {
     guard !target.audit.isEmpty else { return }
     var problems: [Int: String] = [:]
     // The trail is written a moment later; the wait ends as soon as everything is there.
-    for _ in 0..<50 {
+    let end = ContinuousClock.now + auditPatience
+    repeat {
       problems = [:]
       do {
         let trail = try AuditTrail(running: target.audit)
@@ -104,27 +117,27 @@ public struct CaseRunner: Sendable {
       }
       if problems.isEmpty { return }
       try? await Task.sleep(for: .milliseconds(200))
-    }
-    for (index, problem) in problems where done[index].verdict == .held { done[index].verdict = .broken(problem) }
+    } while ContinuousClock.now < end
+    for (index, problem) in problems where done[index].verdict == .held { done[index].verdict = .broken("\(Posture.trail): \(problem)") }
   }
 
   private static func problem(_ attack: Attack, _ trail: AuditTrail) -> String? {
+    if let line = trail.malformed.first { return "a line is no JSON object: \(line.prefix(100).debugDescription)" }
     for refusal in attack.refusals {
-      let found = trail.lines.filter { $0.requestID == refusal.id }
+      let found = trail.byID[refusal.id] ?? []
       guard found.count == 1 else { return "the refusal \(refusal.id) has \(found.count) events" }
       guard found[0].reason == refusal.reason else {
         return "the event of a refusal says \(found[0].reason ?? "nothing"), the answer \(refusal.reason)"
       }
     }
     for expected in attack.expectations where !trail.lines.contains(where: expected.condition) { return "no event: \(expected.claim)" }
-    for request in attack.arrived {
-      let path = request.target.prefix { $0 != "?" }
+    guard !attack.hasNoPaths else { return nil }
+    for (path, requests) in Dictionary(grouping: attack.arrived, by: { String($0.target.prefix { $0 != "?" }) }) {
       // An event holds so much of a path as is useful to people.
       guard path.contains(attack.mark), path.utf8.count < 1000 else { continue }
-      let events = trail.lines.count { $0.path == String(path) }
-      let requests = attack.arrived.count { $0.target.prefix { $0 != "?" } == path }
+      let events = trail.countByPath[path] ?? 0
       // A request that was sent again after a kept connection turned out to be closed is one request.
-      if events == 0 || events > requests { return "\(requests) requests with the path \(path) have \(events) events" }
+      if events == 0 || events > requests.count { return "\(requests.count) requests with the path \(path) have \(events) events" }
     }
     return nil
   }

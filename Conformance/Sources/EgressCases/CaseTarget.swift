@@ -33,8 +33,12 @@ public struct CaseTarget: Codable, Sendable {
     public var address: String
     /// Certificates, made by `egress-cases prepare`.
     public var folder: String
+    /// Another address of the machine, which nobody may reach. If it is there, the gateway asks the suite's name server, at
+    /// ``address`` and ``UpstreamPort/names``, and A may reach `*.dns.test`.
+    public var inside: String?
 
-    public init(address: String, folder: String) {
+    public init(address: String, folder: String, inside: String? = nil) {
+      self.inside = inside
       self.address = address
       self.folder = folder
     }
@@ -59,18 +63,34 @@ public struct CaseTarget: Codable, Sendable {
     public var value: String
     /// The placeholder of a secret of B.
     public var foreign: String
+    /// The value after ``Actions/rotate``.
+    public var next: String?
 
-    public init(placeholder: String, value: String, foreign: String) {
+    public init(placeholder: String, value: String, foreign: String, next: String? = nil) {
       self.placeholder = placeholder
+      self.next = next
       self.value = value
       self.foreign = foreign
     }
   }
 
+  /// The secret of A that is bound to bodies and websocket frames at ``Names/other``.
+  public struct Contents: Codable, Sendable {
+    public var placeholder: String
+    public var value: String
+
+    public init(placeholder: String, value: String) {
+      self.placeholder = placeholder
+      self.value = value
+    }
+  }
+
   /// What a data plane says that it does. What it does not say is not applicable, or has to be refused.
-  public enum Feature: String, Codable, Sendable {
+  public enum Feature: String, Codable, CaseIterable, Sendable {
     /// Every refusal is JSON with a reason of the closed list, also for what cannot be parsed.
     case reasons
+    /// What could be read in two ways is refused. A gateway without this may take it in one reading, and send on that reading alone.
+    case strict
     case http2
     /// Credentials that an upstream sends back are masked.
     case scrubbing
@@ -80,6 +100,8 @@ public struct CaseTarget: Codable, Sendable {
     case plainHTTP
     /// Websockets pass.
     case websocket
+    /// Secrets are put into bodies and websocket frames. Without it a request that needs that is refused.
+    case contents
   }
 
   /// Commands that change the platform, each a program with its arguments.
@@ -90,8 +112,28 @@ public struct CaseTarget: Codable, Sendable {
     /// Takes ``Names/other`` from B, and gives it back.
     public var deny: [String] = []
     public var permit: [String] = []
+    /// Gives the secret its next value, and its old one back.
+    public var rotate: [String] = []
+    public var rotateBack: [String] = []
+    /// Restarts the gateway; the agents stay.
+    public var restart: [String] = []
+    /// Creates an agent whose name stands as `NAME` among the arguments.
+    public var create: [String] = []
 
     public init() {}
+
+    public init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      func command(_ key: CodingKeys) throws -> [String] { try container.decodeIfPresent([String].self, forKey: key) ?? [] }
+      kill = try command(.kill)
+      unkill = try command(.unkill)
+      deny = try command(.deny)
+      permit = try command(.permit)
+      rotate = try command(.rotate)
+      rotateBack = try command(.rotateBack)
+      restart = try command(.restart)
+      create = try command(.create)
+    }
   }
 
   /// A word for the table, such as `swift` or `envoy`.
@@ -104,10 +146,36 @@ public struct CaseTarget: Codable, Sendable {
   public var upstream: Upstream?
   public var names = Names()
   public var secret: Secret?
+  public var contents: Contents?
   /// A program that prints the audit events of A and B, one JSON object a line.
   public var audit: [String] = []
   public var actions = Actions()
   public var features: Set<Feature> = []
+  /// Runs a command inside of A; its arguments follow.
+  public var exec: [String] = []
+  /// The processes of the platform.
+  public var processes: [Int] = []
+  /// How many connections an agent may have open.
+  public var connectionLimit: Int?
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    plane = try container.decode(String.self, forKey: .plane)
+    proxy = try container.decode(Endpoint.self, forKey: .proxy)
+    authority = try container.decode(String.self, forKey: .authority)
+    a = try container.decode(Agent.self, forKey: .a)
+    b = try container.decodeIfPresent(Agent.self, forKey: .b)
+    upstream = try container.decodeIfPresent(Upstream.self, forKey: .upstream)
+    names = try container.decodeIfPresent(Names.self, forKey: .names) ?? Names()
+    secret = try container.decodeIfPresent(Secret.self, forKey: .secret)
+    contents = try container.decodeIfPresent(Contents.self, forKey: .contents)
+    audit = try container.decodeIfPresent([String].self, forKey: .audit) ?? []
+    actions = try container.decodeIfPresent(Actions.self, forKey: .actions) ?? Actions()
+    features = try container.decodeIfPresent(Set<Feature>.self, forKey: .features) ?? []
+    exec = try container.decodeIfPresent([String].self, forKey: .exec) ?? []
+    processes = try container.decodeIfPresent([Int].self, forKey: .processes) ?? []
+    connectionLimit = try container.decodeIfPresent(Int.self, forKey: .connectionLimit)
+  }
 
   public init(plane: String, proxy: Endpoint, authority: String, a: Agent) {
     self.plane = plane
@@ -126,6 +194,8 @@ public enum UpstreamPort {
   public static let selfSigned = 18445
   public static let otherName = 18446
   public static let stranger = 18447
+  /// The suite's name server (UDP).
+  public static let names = 18053
 
   public static let all = [https, http, expired, selfSigned, otherName, stranger]
 }

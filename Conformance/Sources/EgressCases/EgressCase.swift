@@ -1,6 +1,6 @@
 /// The groups of the case list: one row each in the posture table.
 public enum Family: String, CaseIterable, Sendable, Codable {
-  case names, addresses, identity, framing, http2, credentials, echoes, tls, around, logs
+  case names, addresses, identity, framing, http2, websockets, credentials, echoes, tls, around, machine, load, logs
   case lifeCycle = "life cycle"
 }
 
@@ -44,6 +44,7 @@ public struct EgressCase: Sendable {
 
   /// Every case, by family.
   public static let all: [EgressCase] =
-    NameCases.all + AddressCases.all + IdentityCases.all + FramingCases.all + ResponseFramingCases.all + HTTP2Cases.all
-    + CredentialCases.all + EchoCases.all + TLSCases.all + AroundCases.all + LogCases.all + LifeCycleCases.all
+    NameCases.all + AddressCases.all + ResolutionCases.all + IdentityCases.all + FramingCases.all + ResponseFramingCases.all
+    + HTTP2Cases.all + WebsocketCases.all + CredentialCases.all + EchoCases.all + TLSCases.all + AroundCases.all + MachineCases.all
+    + LoadCases.all + LogCases.all + LifeCycleCases.all
 }

@@ -37,6 +37,22 @@ public struct Posture: Sendable, Codable {
     entries.count { (family == nil || $0.family == family) && (outcome == nil || $0.outcome == outcome) }
   }
 
+  /// How the detail of a case begins that came to no end of its own.
+  static let early = "the attack ended early"
+
+  /// How the detail of a case begins of which the events are not as they should be.
+  static let trail = "in the audit trail"
+
+  /// Families of which no case shows by itself that something is wrong.
+  public var blind: [Family] {
+    Family.allCases.filter { family in
+      !entries.contains { entry in
+        guard entry.family == family, entry.outcome == "broken", let detail = entry.detail else { return false }
+        return !detail.hasPrefix(Self.early) && (family == .logs || !detail.hasPrefix(Self.trail))
+      }
+    }
+  }
+
   public var isWhole: Bool { count(nil, "broken") == 0 && count(nil, "held") > 0 }
 
   /// A table for people: a row per family, then what is broken and what was not applicable.

@@ -1,19 +1,54 @@
-import Foundation
+import Glibc
 
 /// Runs a program to its end.
+///
+/// Its output goes to a file and its end is waited for by its number: what it leaves running may keep everything else open for ever.
 enum Program {
-  /// - Returns: its exit code, and what it wrote on both outputs.
-  static func run(_ command: [String], keepsErrors: Bool = true) throws -> (code: Int32, output: String) {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = command
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = keepsErrors ? pipe : FileHandle.nullDevice
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+  /// - Returns: its exit code, 124 after two minutes, and what it wrote on both outputs.
+  static func run(_ command: [String], input: String = "", keepsErrors: Bool = true) throws -> (code: Int32, output: String) {
+    let (source, output) = (try file(), try file())
+    defer {
+      close(source)
+      close(output)
+    }
+    let bytes = Array(input.utf8)
+    guard write(source, bytes, bytes.count) == bytes.count, lseek(source, 0, SEEK_SET) == 0 else { throw AgentSocket.Failure(code: errno) }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, source, 0)
+    posix_spawn_file_actions_adddup2(&actions, output, 1)
+    if keepsErrors {
+      posix_spawn_file_actions_adddup2(&actions, output, 2)
+    } else {
+      posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
+    }
+    let arguments = (["timeout", "-k", "5", "120"] + command).map { strdup($0) }
+    defer { for argument in arguments { free(argument) } }
+    var process = pid_t()
+    let code = posix_spawnp(&process, "timeout", &actions, nil, arguments + [nil], environ)
+    guard code == 0 else { throw AgentSocket.Failure(code: code) }
+    var status: Int32 = 0
+    while waitpid(process, &status, 0) < 0 { guard errno == EINTR else { throw AgentSocket.Failure(code: errno) } }
+    return (status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, String(decoding: contents(output), as: UTF8.self))
+  }
+
+  /// A file without a name.
+  private static func file() throws -> CInt {
+    var template = Array("/tmp/egress-cases-XXXXXX".utf8CString)
+    let made = mkstemp(&template)
+    guard made >= 0, fcntl(made, F_SETFD, FD_CLOEXEC) == 0 else { throw AgentSocket.Failure(code: errno) }
+    unlink(template)
+    return made
+  }
+
+  private static func contents(_ file: CInt) -> [UInt8] {
+    var all: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = pread(file, &buffer, buffer.count, off_t(all.count))
+      guard count > 0 else { return all }
+      all += buffer[..<count]
+    }
   }
 }

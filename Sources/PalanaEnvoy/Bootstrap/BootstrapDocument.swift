@@ -17,6 +17,7 @@ struct BootstrapDocument {
       "bootstrap_extensions": [
         .extension("envoy.bootstrap.internal_listener", "envoy.extensions.bootstrap.internal_listener.v3.InternalListener")
       ],
+      "layered_runtime": ["layers": [["name": "palana", "static_layer": Self.runtime]]],
       "dynamic_resources": [
         "ads_config": ["api_type": "DELTA_GRPC", "transport_api_version": "V3", "grpc_services": [Self.control]],
         "lds_config": Self.discovery,
@@ -27,6 +28,13 @@ struct BootstrapDocument {
       ],
     ]
   }
+
+  private static let runtime: JSONValue = [
+    // An inner listener that answers and closes would else reset the agent's connection, and the answer would be lost with it.
+    "envoy.reloadable_features.enable_send_rst_on_user_space_socket": false,
+    // Chunks that parsers read in two ways are refused.
+    "envoy.reloadable_features.strict_chunk_parsing": true,
+  ]
 
   static var control: JSONValue { ["envoy_grpc": ["cluster_name": .string(EnvoyNames.controlCluster)]] }
   static var discovery: JSONValue { ["ads": [:], "resource_api_version": "V3", "initial_fetch_timeout": "10s"] }

@@ -17,6 +17,7 @@ enum LocalReplies {
         reply(.requestTimeout, "the request head did not arrive in time", details("request_header_timeout")),
         reply(.headersTooLarge, "the request head is too large", status(431)),
         reply(.malformedRequest, "the request is malformed", status(400)),
+        reply(.malformedRequest, "the request names a scheme that has no place here", status(403)),
         reply(.malformedRequest, "the request names nothing that can be reached", details("route_not_found")),
         reply(.malformedRequest, "the request has a target of a form that is not accepted", details("absolute_path_rejected")),
       ]

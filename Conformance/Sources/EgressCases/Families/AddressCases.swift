@@ -30,15 +30,15 @@ enum AddressCases {
 
   private static func connect(_ name: String, _ literal: String) -> EgressCase {
     EgressCase(.addresses, "connect-\(name)", "No spelling of a special address is dialled.", isSafe: true) { attack in
-      let answer = try await attack.askProxy(attack.connectHead("\(literal):80"))
-      return await attack.refusedOrClosed { answer }
+      try await attack.refusedOrClosed { try await attack.askProxy(attack.connectHead("\(literal):80")) }
     }
   }
 
   private static func plain(_ name: String, _ literal: String) -> EgressCase {
     EgressCase(.addresses, "plain-\(name)", "No spelling of a special address is dialled, in clear either.", isSafe: true) { attack in
-      let answer = try await attack.askProxy(attack.plain("http://\(literal)/latest/meta-data/", host: literal))
-      return await attack.refusedOrClosed { answer }
+      try await attack.refusedOrClosed {
+        try await attack.askProxy(attack.plain("http://\(literal)/latest/meta-data/", host: literal))
+      }
     }
   }
 

@@ -70,7 +70,7 @@ enum AroundCases {
   private static let upstream = EgressCase(.around, "upstream-directly", "What the gateway reaches, the agent does not.") { attack in
     _ = try attack.upstream
     guard let address = attack.target.upstream?.address else { return .held }
-    return reaches(attack, address, UpstreamPort.https) ? .broken("reached \(address)") : .held
+    return reaches(attack, address, UpstreamPort.http) ? .broken("reached \(address)") : .held
   }
 
   private static let neighbour = EgressCase(.around, "the-other-agent", "Agents do not reach each other.") { attack in

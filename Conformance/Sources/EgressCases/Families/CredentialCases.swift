@@ -2,7 +2,7 @@
 enum CredentialCases {
   static let all: [EgressCase] =
     replaced.map { passes($0, $1) } + inert.map { refuses($0, $1, $2) } + elsewhere.map { other($0, $1) }
-    + [toOther, inClear, foreignLooksUnknown, leak, leakEncoded, inBody, splitHead, trailer, keptConnection]
+    + [toOther, inClear, foreignLooksUnknown, leak, leakEncoded, inBody, bodyPlace, splitHead, trailer, keptConnection]
 
   /// Fields in which the placeholder `MARK` is replaced, exactly once.
   private static let replaced: [(String, String)] = [
@@ -75,7 +75,7 @@ enum CredentialCases {
         write($0.replacing("PERCENT", with: percent).replacing("TWICE", with: percent.replacing("%", with: "%25")), secret)
       }
       let answer = try await attack.ask(attack.request(lines))
-      return attack.refused(answer, reason, "placeholder_left", "secret_not_bound", "malformed_request")
+      return attack.refused(answer, reason, "placeholder_left", "secret_not_bound", "malformed_request", mayRestate: true)
     }
   }
 
@@ -158,6 +158,22 @@ enum CredentialCases {
     guard answer.status == 200 else { return attack.refused(answer, "placeholder_left", "secret_not_bound", mayArrive: true) }
     let sent = attack.arrived.contains { String(decoding: $0.body, as: UTF8.self).contains(secret.value) }
     return sent ? .broken("the body got the value") : .held
+  }
+
+  private static let bodyPlace = EgressCase(
+    .credentials, "body-place", "A placeholder in a body that a binding names is replaced, or the request is refused: it never travels."
+  ) { attack in
+    let secret = try attack.contents
+    let body = "{\"token\": \"\(secret.placeholder)\"}"
+    let text = attack.request(
+      method: "POST", host: attack.authority(attack.other), ["content-type: application/json", "content-length: \(body.utf8.count)"],
+      body: body)
+    let answer = try await attack.ask(text, name: attack.other)
+    guard attack.target.features.contains(.contents) else { return attack.refused(answer, "not_on_this_data_plane") }
+    let verdict = attack.passed(answer)
+    guard verdict == .held else { return verdict }
+    let arrived = String(decoding: attack.arrived[0].body, as: UTF8.self)
+    return arrived == "{\"token\": \"\(secret.value)\"}" ? .held : .broken("the body is another one")
   }
 
   private static let splitHead = EgressCase(.credentials, "split-over-packets", "A placeholder that comes byte by byte is replaced once.") {

@@ -16,8 +16,9 @@ enum IdentityCases {
         .replacing("TOKEN", with: attack.target.a.token)
         .replacing("PREFIX", with: "Basic " + Base64.encode(Array("\(attack.target.a.name):\(attack.target.a.token.dropLast(4))".utf8)))
       let authority = attack.authority()
-      let answer = try await attack.askProxy("CONNECT \(authority) HTTP/1.1\r\nhost: \(authority)\r\n\(text)\r\n")
-      return await attack.refusedOrClosed { answer }
+      return try await attack.refusedOrClosed {
+        try await attack.askProxy("CONNECT \(authority) HTTP/1.1\r\nhost: \(authority)\r\n\(text)\r\n")
+      }
     }
   }
 

@@ -43,10 +43,13 @@ enum NameCases {
       let text = authority.replacing("NAME", with: attack.allowed)
       let reasons =
         reason == "host_not_allowed" ? ["host_not_allowed", "name_mismatch"] : [reason, "host_not_allowed", "address_not_allowed"]
-      let answer = try await attack.askProxy(attack.connectHead(text))
-      guard attack.target.features.contains(.reasons), let said = answer.reason, !reasons.contains(said) else {
-        return await attack.refusedOrClosed { answer }
+      var said: String?
+      let verdict = try await attack.refusedOrClosed {
+        let answer = try await attack.askProxy(attack.connectHead(text))
+        said = answer.reason
+        return answer
       }
+      guard attack.target.features.contains(.reasons), let said, !reasons.contains(said) else { return verdict }
       return .broken("refused as \(said)")
     }
   }
@@ -82,7 +85,7 @@ enum NameCases {
         try await wire.send(attack.request())
         let answer = try await wire.answer()
         return answer.status < 400 ? .broken("answered \(answer.status)") : attack.refused(answer, "name_mismatch")
-      } catch { return attack.arrived.isEmpty ? .held : .broken("reached the upstream") }
+      } catch  where Attack.isEnd(error) { return attack.arrived.isEmpty ? .held : .broken("reached the upstream") }
     }
   }
 
@@ -105,7 +108,8 @@ enum NameCases {
         target.replacing("NAME", with: known).replacing("PATH", with: attack.path),
         host: host.replacing("NAME", with: known).replacing("OTHER", with: attack.authority(attack.other)))
       return attack.refused(
-        try await attack.askProxy(text), reason, "malformed_request", "scheme_not_allowed", "name_mismatch", "host_not_allowed")
+        try await attack.askProxy(text), reason, "malformed_request", "scheme_not_allowed", "name_mismatch", "host_not_allowed",
+        mayRestate: true)
     }
   }
 

@@ -62,7 +62,7 @@ enum TLSCases {
     let (wire, answer) = try await attack.connect(attack.authority())
     guard answer.status == 200 else { return .broken("CONNECT was answered \(answer.status)") }
     try await wire.startTLS(attack.tls, name: nil)
-    return await attack.refusedOrClosed {
+    return try await attack.refusedOrClosed {
       try await wire.send(attack.request(host: attack.authority(attack.other)))
       return try await wire.answer()
     }

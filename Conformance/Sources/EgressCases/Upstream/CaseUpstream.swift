@@ -10,27 +10,38 @@ public final class CaseUpstream: Sendable {
 
   let log = UpstreamLog()
   private let scripts = Mutex<[String: Script]>([:])
-  private let listeners: [(port: Int, channel: NIOAsyncChannel<Wire, Never>)]
+  /// The suite's name server, where the gateway asks it.
+  let names: CaseNames?
+  private let listeners: [Listener]
+
+  private struct Listener {
+    var port: Int
+    var isInside: Bool
+    var channel: NIOAsyncChannel<Wire, Never>
+  }
 
   /// Listens at the target's address, on every port of ``UpstreamPort``.
   public init(_ target: CaseTarget.Upstream) async throws {
-    var listeners: [(port: Int, channel: NIOAsyncChannel<Wire, Never>)] = []
-    for port in UpstreamPort.all {
+    var listeners: [Listener] = []
+    let inside = target.inside.map { [(address: $0, port: UpstreamPort.https)] } ?? []
+    for (address, port) in UpstreamPort.all.map({ (address: target.address, port: $0) }) + inside {
       let tls = try Self.context(port, folder: target.folder)
       let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .childChannelOption(.allowRemoteHalfClosure, value: true)
-        .bind(host: target.address, port: port) { channel in
+        .bind(host: address, port: port) { channel in
           channel.eventLoop.makeCompletedFuture {
-            let inbox = Inbox()
+            let inbox = Inbox(channel.eventLoop, silence: nil)
             if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
             try channel.pipeline.syncOperations.addHandler(inbox)
             return Wire(channel, inbox)
           }
         }
-      listeners.append((port, channel))
+      listeners.append(Listener(port: port, isInside: address != target.address, channel: channel))
     }
     self.listeners = listeners
+    names = target.inside.map { CaseNames(upstream: target.address, inside: $0) }
+    _ = try await names?.bind(target.address, UpstreamPort.names)
   }
 
   private static func context(_ port: Int, folder: String) throws -> NIOSSLContext? {
@@ -50,13 +61,13 @@ public final class CaseUpstream: Sendable {
   /// Serves until the task is cancelled.
   public func run() async {
     await withDiscardingTaskGroup { group in
-      for (port, channel) in listeners {
+      for listener in listeners {
         group.addTask {
-          try? await channel.executeThenClose { connections in
+          try? await listener.channel.executeThenClose { connections in
             try await withThrowingDiscardingTaskGroup { group in
               for try await wire in connections {
                 group.addTask {
-                  try? await self.serve(wire, port)
+                  try? await self.serve(wire, listener)
                   await wire.close()
                 }
               }
@@ -67,11 +78,11 @@ public final class CaseUpstream: Sendable {
     }
   }
 
-  private func serve(_ wire: Wire, _ port: Int) async throws {
+  private func serve(_ wire: Wire, _ listener: Listener) async throws {
     let connection = log.connection()
     while true {
       let head = try await wire.head()
-      var request = UpstreamLog.Request(connection: connection, port: port, head: head, body: [])
+      var request = UpstreamLog.Request(connection: connection, port: listener.port, head: head, body: [], isInside: listener.isInside)
       let target = String(request.target)
       let script = scripts.withLock { scripts in scripts.first { target.contains($0.key) }?.value }
       // What a script leaves unread it reads itself.

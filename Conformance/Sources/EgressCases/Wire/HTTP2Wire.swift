@@ -19,6 +19,9 @@ final class HTTP2Wire: Sendable {
     try await wire.send(Array(Self.preface.utf8) + Self.frame(4, 0, 0, []))
   }
 
+  /// Reads frames only.
+  init(reading wire: Wire) { self.wire = wire }
+
   static func frame(_ type: UInt8, _ flags: UInt8, _ stream: Int, _ payload: [UInt8]) -> [UInt8] {
     let size = payload.count
     return [
@@ -85,6 +88,22 @@ final class HTTP2Wire: Sendable {
       let status = fields.first { $0.name == ":status" }.flatMap { Int($0.value) } ?? 0
       if frame.flags & 1 == 1, frame.type <= 1, frame.stream == stream { return Answer(status: status, fields: fields, body: body) }
     }
+  }
+
+  /// Sends frames and asks behind them whether the other side goes on: it ends the stream or the connection, or answers the ping.
+  func isRefused(_ frames: [UInt8]) async throws -> Bool {
+    let ping: [UInt8] = [7, 1, 7, 2, 7, 3, 7, 4]
+    do {
+      try await wire.send(frames + Self.frame(6, 0, 0, ping))
+      while true {
+        let frame = try await frame()
+        switch frame.type {
+        case 3, 7: return true
+        case 6 where frame.flags & 1 == 1 && frame.payload == ping: return false
+        default: continue
+        }
+      }
+    } catch  where Attack.isEnd(error) { return true }
   }
 
   struct Reset: Error, CustomStringConvertible {

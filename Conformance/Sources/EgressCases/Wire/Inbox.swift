@@ -14,12 +14,18 @@ final class Inbox: ChannelInboundHandler, Sendable {
     /// Counts what happened, so that nothing is missed between looking and waiting.
     var version = 0
     var waiting: CheckedContinuation<Void, Never>?
+    /// The version after which nothing came for too long.
+    var silentVersion: Int?
   }
 
   /// More than this is not kept: a case that gets more has seen enough.
   private static let limit = 32 << 20
 
   private let state = Mutex(State())
+  private let silence: (eventLoop: any EventLoop, limit: TimeAmount)?
+
+  /// - Parameter silence: how long somebody waits for the next byte; nil: for ever.
+  init(_ eventLoop: any EventLoop, silence: TimeAmount?) { self.silence = silence.map { (eventLoop, $0) } }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let buffer = Self.unwrapInboundIn(data)
@@ -75,15 +81,17 @@ final class Inbox: ChannelInboundHandler, Sendable {
         return (nil, state.version)
       }
       if let found { return found }
-      await something(after: version)
+      try await something(after: version)
     }
   }
 
-  private func something(after version: Int) async {
+  private func something(after version: Int) async throws {
+    let timer = silence.map { eventLoop, limit in eventLoop.scheduleTask(in: limit) { [self] in isSilent(after: version) } }
+    defer { timer?.cancel() }
     await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
         let isReady = state.withLock { state in
-          if Task.isCancelled || state.version != version { return true }
+          if Task.isCancelled || state.version != version || state.silentVersion == version { return true }
           state.waiting = continuation
           return false
         }
@@ -92,10 +100,25 @@ final class Inbox: ChannelInboundHandler, Sendable {
     } onCancel: {
       wake { _ in }
     }
+    if state.withLock({ $0.version == version && $0.silentVersion == version }) { throw Silence() }
+  }
+
+  private func isSilent(after version: Int) {
+    state.withLock { state -> CheckedContinuation<Void, Never>? in
+      guard state.version == version else { return nil }
+      state.silentVersion = version
+      defer { state.waiting = nil }
+      return state.waiting
+    }?.resume()
   }
 }
 
 /// The connection ended before what was waited for.
 struct Ended: Error, CustomStringConvertible {
   var description: String { "the connection ended" }
+}
+
+/// Neither a byte nor the end came: the other side lets the connection hang.
+struct Silence: Error, CustomStringConvertible {
+  var description: String { "neither an answer nor an end came" }
 }

@@ -13,16 +13,26 @@ public final class Wire: Sendable {
   }
 
   /// Over a socket that is connected.
-  static func over(_ socket: CInt) async throws -> Wire {
-    let inbox = Inbox()
-    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+  /// - Parameter silence: how long each wait for the next byte may be; nil: as long as it takes.
+  static func over(_ socket: CInt, silence: TimeAmount?) async throws -> Wire {
+    let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    let inbox = Inbox(eventLoop, silence: silence)
+    let channel = try await ClientBootstrap(group: eventLoop)
       .channelOption(.allowRemoteHalfClosure, value: true)
       .channelInitializer { $0.pipeline.addHandler(inbox) }
       .withConnectedSocket(socket).get()
     return Wire(channel, inbox)
   }
 
-  func send(_ bytes: [UInt8]) async throws { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
+  /// A side that does not read holds this up until the task is cancelled, which closes the connection.
+  func send(_ bytes: [UInt8]) async throws {
+    let channel = self.channel
+    try await withTaskCancellationHandler {
+      try await channel.writeAndFlush(ByteBuffer(bytes: bytes))
+    } onCancel: {
+      channel.close(promise: nil)
+    }
+  }
   func send(_ text: String) async throws { try await send(Array(text.utf8)) }
 
   /// Sends in pieces, each a packet of its own as far as the system lets us.
@@ -98,6 +108,16 @@ public final class Wire: Sendable {
     try await channel.eventLoop.submit {
       let handler = try NIOSSLClientHandler(context: context, serverHostname: name)
       try channel.pipeline.syncOperations.addHandler(handler, position: .first)
+    }.get()
+  }
+
+  /// Sends `text` in clear and takes TLS from there on, as a server.
+  func acceptTLS(_ context: NIOSSLContext, after text: String) async throws {
+    let channel = self.channel
+    try await channel.eventLoop.submit {
+      // In one turn of the loop, so that the first byte of the handshake cannot come in between.
+      channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
+      try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context), position: .first)
     }.get()
   }
 
