@@ -160,10 +160,10 @@ public final class Attack: Sendable {
 
 }
 
-/// A tunnel was refused.
+/// A tunnel, or what was to stand in it, was refused.
 struct Refused: Error, CustomStringConvertible {
   var answer: Answer
-  var description: String { "CONNECT was answered \(answer.status) \(answer.reason ?? "")" }
+  var description: String { "answered \(answer.status) \(answer.reason ?? "")" }
 }
 
 /// The target lacks what a case needs.

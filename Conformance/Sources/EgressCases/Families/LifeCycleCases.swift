@@ -18,7 +18,7 @@ enum LifeCycleCases {
     let wire = try await attack.tunnel(attack.other, agent: agent)
     try await wire.send(attack.request(attack.path + "/" + agent.name, host: attack.authority(attack.other)))
     let head = try await wire.head()
-    guard head.hasPrefix("HTTP/1.1 200") else { throw Missing("the stream did not start: \(head.prefix(60))") }
+    guard head.hasPrefix("HTTP/1.1 200") else { throw Refused(answer: Answer(head)) }
     return wire
   }
 
@@ -30,7 +30,7 @@ enum LifeCycleCases {
     let wire = try await attack.tunnel(attack.other, agent: agent)
     try await wire.send(attack.request(mark, host: attack.authority(attack.other), WebsocketCases.handshake))
     let head = try await wire.head()
-    guard head.hasPrefix("HTTP/1.1 101") else { throw Missing("the websocket did not start: \(head.prefix(60))") }
+    guard head.hasPrefix("HTTP/1.1 101") else { throw Refused(answer: Answer(head)) }
     return wire
   }
 
@@ -57,7 +57,7 @@ enum LifeCycleCases {
 
   private static func act(_ command: [String]) throws {
     let done = try Program.run(command)
-    guard done.code == 0 else { throw Missing("a command of the set-up ended with \(done.code): \(done.output.prefix(200))") }
+    guard done.code == 0 else { throw Failed(command: command, done.code, done.output) }
   }
 
   private static let stricter = EgressCase(
@@ -178,5 +178,14 @@ enum LifeCycleCases {
     if !actions.unkill.isEmpty { try await Self.command(actions.unkill) }
     guard cutOff != 200 else { return .broken("a tunnel was opened") }
     return other == 200 ? .held : .broken("the other agent was answered \(other)")
+  }
+}
+
+/// A command of the set-up did not do what the case needs.
+struct Failed: Error, CustomStringConvertible {
+  var description: String
+
+  init(command: [String], _ code: Int32, _ output: String) {
+    description = "\(command.joined(separator: " ")) ended with \(code): \(output.suffix(200))"
   }
 }

@@ -55,7 +55,7 @@ public final class CaseUpstream: Sendable {
     return try NIOSSLContext(configuration: configuration)
   }
 
-  /// Answers requests with `mark` in their target by `script`.
+  /// Answers requests with `mark` in their target by `script`; of several marks the longest counts.
   func script(_ mark: String, _ script: @escaping Script) { scripts.withLock { $0[mark] = script } }
 
   /// Serves until the task is cancelled.
@@ -84,7 +84,7 @@ public final class CaseUpstream: Sendable {
       let head = try await wire.head()
       var request = UpstreamLog.Request(connection: connection, port: listener.port, head: head, body: [], isInside: listener.isInside)
       let target = String(request.target)
-      let script = scripts.withLock { scripts in scripts.first { target.contains($0.key) }?.value }
+      let script = scripts.withLock { scripts in scripts.filter { target.contains($0.key) }.max { $0.key.count < $1.key.count }?.value }
       // What a script leaves unread it reads itself.
       guard let script else {
         if request.values("expect") == ["100-continue"] { try await wire.send("HTTP/1.1 100 Continue\r\n\r\n") }
