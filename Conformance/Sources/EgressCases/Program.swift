@@ -1,3 +1,4 @@
+import CNamespace
 import Glibc
 
 /// Runs a program to its end.
@@ -25,6 +26,8 @@ enum Program {
     }
     let arguments = (["timeout", "-k", "5", "120"] + command).map { strdup($0) }
     defer { for argument in arguments { free(argument) } }
+    // The upstream's listeners are not the program's: it may leave something running.
+    guard cnamespace_keep_descriptors() == 0 else { throw AgentSocket.Failure(code: errno) }
     var process = pid_t()
     let code = posix_spawnp(&process, "timeout", &actions, nil, arguments + [nil], environ)
     guard code == 0 else { throw AgentSocket.Failure(code: code) }
