@@ -87,6 +87,7 @@ private final class Role: Sendable {
   private let source = "127.\(Int.random(in: 80...250)).\(Int.random(in: 1...250)).\(Int.random(in: 2...250))"
   private let gateway = "127.\(Int.random(in: 20...29)).\(Int.random(in: 1...250)).\(Int.random(in: 2...250))"
   private let process = Mutex<Process?>(nil)
+  private let variables = Mutex<[String: String]>([:])
 
   var agents: String { home + "/agents" }
   private var config: String { home + "/gateway.yaml" }
@@ -149,6 +150,21 @@ private final class Role: Sendable {
     spec: {target: {owner: alice@example.com}, reason: drill, by: root, at: "2026-01-01T00:00:00Z"}
     """
 
+  /// What the agent is given, once, as whoever starts it would.
+  private func readEnvironment() async throws {
+    let environment = try await run(
+      Checkout.palanad, ["gateway", "env", "scout", "--owner", "alice@example.com", "--config", config])
+    #expect(environment.code == 0, "\(environment.error)")
+    let ca = try await run(Checkout.palanad, ["gateway", "ca", "--config", config])
+    try ca.output.write(toFile: home + "/ca.pem", atomically: true, encoding: .utf8)
+    var found: [String: String] = [:]
+    for line in environment.output.split(separator: "\n") {
+      let parts = line.split(separator: "=", maxSplits: 1)
+      if parts.count == 2 { found[String(parts[0])] = String(parts[1]) }
+    }
+    variables.withLock { $0 = found }
+  }
+
   func write(_ name: String, _ text: String) throws {
     try text.write(toFile: agents + "/" + name, atomically: true, encoding: .utf8)
   }
@@ -170,6 +186,7 @@ private final class Role: Sendable {
   }
 
   func start() async throws {
+    try await readEnvironment()
     try launch()
     do {
       try await waitUntil("the gateway is ready") { try await probe("readyz").code == 0 }
@@ -203,16 +220,7 @@ private final class Role: Sendable {
   func curl(_ path: String, host: String = "allowed.test", _ more: String...) async throws -> (
     connect: String, status: String, text: String
   ) {
-    let environment = try await run(
-      Checkout.palanad, ["gateway", "env", "scout", "--owner", "alice@example.com", "--config", config])
-    #expect(environment.code == 0, "\(environment.error)")
-    let ca = try await run(Checkout.palanad, ["gateway", "ca", "--config", config])
-    try ca.output.write(toFile: home + "/ca.pem", atomically: true, encoding: .utf8)
-    var variables: [String: String] = [:]
-    for line in environment.output.split(separator: "\n") {
-      let parts = line.split(separator: "=", maxSplits: 1)
-      if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
-    }
+    let variables = variables.withLock { $0 }
     let done = try await run(
       "/usr/bin/curl",
       [
