@@ -114,9 +114,22 @@ package final class EgressGateway: Service {
     // Nothing new first, then what is open.
     if let channel = listener.withLock({ $0 }) { try? await channel.close() }
     await transparent?.close()
+    await drain()
     for loop in loops { try? await loop.onLoop { $0.stop() } }
     shared.learner.finish()
     shared.bridge.finish()
+  }
+
+  /// Gives requests under way their time. Who cancels does not wait.
+  private func drain() async {
+    guard !Task.isCancelled else { return }
+    await withTaskCancellationHandler {
+      var ends: [EventLoopFuture<Void>] = []
+      for loop in loops { if let end = try? await loop.onLoop({ $0.drain() }) { ends.append(end) } }
+      for end in ends { try? await end.get() }
+    } onCancel: {
+      for loop in loops { loop.eventLoop.execute { loop.value.endDrain() } }
+    }
   }
 
   // MARK: State

@@ -21,6 +21,8 @@ package struct EgressLimits: Sendable, Hashable {
   /// Refusals of one agent that are answered in a second, ten seconds' worth at once; zero: no limit. More wait, so that the
   /// audit trail of an agent that asks for what it may not have grows slowly.
   package var refusalsPerSecond = 0
+  /// What one connection of HTTP/2 may use, with an agent and with an upstream.
+  package var http2 = HTTP2()
   /// Certificates kept for reuse.
   package var leafCapacity = 4096
   /// Certificates being minted at one moment.
@@ -43,8 +45,21 @@ package struct EgressLimits: Sendable, Hashable {
   package var upstreamIdle: Duration = .seconds(30)
   /// Kept connections to upstreams, for one agent on one event loop.
   package var upstreamIdlePerAgent = 32
+  /// What requests under way may still take when the gateway stops.
+  package var stopTimeout: Duration = .seconds(3)
   /// How often deadlines are looked at: the precision of every timeout above.
   package var tick: Duration = .milliseconds(250)
 
   package init() {}
+
+  package struct HTTP2: Sendable, Hashable {
+    /// Streams at one moment. More of an agent are refused.
+    package var streams = 128
+    /// Bytes of contents of one stream that the other side may send before any were passed on; 65,535 at least.
+    package var streamWindow = 131_072
+    /// The same for all streams together: it bounds what one connection can make the gateway hold; 65,535 at least.
+    package var connectionWindow = 1_048_576
+
+    package init() {}
+  }
 }

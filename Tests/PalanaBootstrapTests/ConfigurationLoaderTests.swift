@@ -22,7 +22,7 @@ import Testing
         dns: {servers: ["192.0.2.53", "127.0.0.1:5353"], hosts: {"api.internal.example": "127.0.0.1"}}
         upstreamCA: ["/etc/ca.pem"]
         allowAddresses: ["127.0.0.1/32"]
-        limits: {headerBytes: 32768, bodyRewriteBytes: 1024, connectionsPerAgent: 7}
+        limits: {headerBytes: 32768, bodyRewriteBytes: 1024, connectionsPerAgent: 7, http2: {streams: 16, streamWindow: 65535}}
       llm: {listen: "10.77.0.1:4000", routes: {unified: {upstream: "http://127.0.0.1:4100", style: openai}}}
       secrets: {address: "", tokenFile: "", caFile: ""}
       opa: {bundles: [a.rego], server: ""}
@@ -37,6 +37,9 @@ import Testing
     #expect(configuration.egress.upstreamCA == ["/etc/ca.pem"])
     #expect(configuration.egress.allowAddresses.map(\.description) == ["127.0.0.1/32"])
     #expect(configuration.egress.limits.connectionsPerAgent == 7)
+    #expect(configuration.egress.limits.http2.streams == 16)
+    #expect(configuration.egress.limits.http2.streamWindow == 65_535)
+    #expect(configuration.egress.limits.http2.connectionWindow == 1_048_576)
     #expect(configuration.opa.bundles == ["a.rego"])
     #expect(configuration.auditRetention == .seconds(30 * 86_400))
     #expect(configuration.subnet == "10.78.0.0/16")
@@ -66,6 +69,7 @@ import Testing
     ("egress:\n  dns:\n    hosts: {a.test: nowhere}\n", "config.yaml:3: egress.dns.hosts: ‘nowhere’", true),
     ("egress:\n  dns:\n    hosts: [a]\n", "a mapping of names is expected", true),
     ("egress:\n  limits: {headerBytes: many}\n", "egress.limits.headerBytes: a whole number", true),
+    ("egress:\n  limits: {http2: {streamWindow: 100}}\n", "egress.limits.http2.streamWindow", true),
     ("egress:\n  limits: {headerBytes: [1]}\n", "one value is expected", true),
     ("audit: {retention: soon}\n", "audit.retention", true),
     ("audit: {retention: 1s}\n", "audit.retention", true),

@@ -53,7 +53,7 @@ struct HTTP2FairnessTests {
         // Settings and the connection's window: that of the stream is narrower.
         _ = try await wire.step()
         _ = try await wire.step()
-        var window = HTTP2Bounds.streamWindow
+        var window = EgressLimits().http2.streamWindow
         var left = 64
         while left > 0 {
           while left > 0, window >= piece.utf8.count {

@@ -248,7 +248,7 @@ struct HTTP2Tests {
         // Settings and the connection's window: that of the stream is narrower.
         _ = try await wire.step()
         _ = try await wire.step()
-        var window = HTTP2Bounds.streamWindow
+        var window = EgressLimits().http2.streamWindow
         while true {
           while window >= piece.utf8.count {
             try await wire.data(piece, 1)

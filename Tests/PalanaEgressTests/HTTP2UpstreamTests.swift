@@ -13,12 +13,14 @@ struct HTTP2UpstreamTests {
   typealias Answer = @Sendable (inout HTTP2Wire, UInt32, [String: String]) async throws -> Void
 
   /// An upstream that gives each request, once its head is there, to `answer`.
-  private static func options(_ answer: @escaping Answer) -> Options {
+  static func options(
+    protocols: [String] = ["h2", "http/1.1"], settings: [(UInt16, UInt32)] = [], _ answer: @escaping Answer
+  ) -> Options {
     var options = Options()
-    options.protocols = ["h2", "http/1.1"]
+    options.protocols = protocols
     options.script = { wire, upstream in
       var http2 = HTTP2Wire(wire.handOver())
-      try await http2.accept()
+      try await http2.accept(settings)
       while let request = try await http2.request() {
         upstream.note(request.fields.map { "\($0): \($1)\r\n" }.sorted().joined())
         try await answer(&http2, request.stream, request.fields)
@@ -28,7 +30,7 @@ struct HTTP2UpstreamTests {
   }
 
   /// Answers with what it received.
-  private static let echo: Answer = { wire, stream, fields in
+  static let echo: Answer = { wire, stream, fields in
     let body = fields.map { "\($0): \($1)\r\n" }.sorted().joined()
     try await wire.headers([(":status", "200"), ("content-length", "\(body.utf8.count)"), ("x-up", "1")], stream, ends: false)
     try await wire.data(body, stream, ends: true)

@@ -149,6 +149,15 @@ package enum ConfigurationLoader {
       }
     },
     "gateway.probes": { entry, to throws(PalanaError) in to.gateway.probes = try optionalEndpoint(entry) },
+    "egress.limits.http2.streams": { entry, to throws(PalanaError) in
+      to.egress.limits.http2.streams = try number(entry, 1...10_000)
+    },
+    "egress.limits.http2.streamWindow": { entry, to throws(PalanaError) in
+      to.egress.limits.http2.streamWindow = try number(entry, 65_535...67_108_864)
+    },
+    "egress.limits.http2.connectionWindow": { entry, to throws(PalanaError) in
+      to.egress.limits.http2.connectionWindow = try number(entry, 65_535...268_435_456)
+    },
     "llm.listen": { entry, to throws(PalanaError) in try later(entry, &to) },
     "llm.routes": { entry, to throws(PalanaError) in try later(entry, &to) },
     "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },

@@ -38,6 +38,9 @@ extension LocalConfiguration {
     limits.bytesPerSecond = egress.limits.bytesPerSecond
     limits.requestBodyBytes = Int64(egress.limits.requestBodyBytes)
     limits.refusalsPerSecond = egress.limits.refusalsPerSecond
+    limits.http2.streams = egress.limits.http2.streams
+    limits.http2.streamWindow = egress.limits.http2.streamWindow
+    limits.http2.connectionWindow = egress.limits.http2.connectionWindow
     return limits
   }
 }

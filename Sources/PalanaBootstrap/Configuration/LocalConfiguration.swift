@@ -40,6 +40,14 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var bytesPerSecond = 0
     package var requestBodyBytes = 0
     package var refusalsPerSecond = 100
+    /// Of one connection.
+    package var http2 = HTTP2()
+
+    package struct HTTP2: Hashable, Sendable {
+      package var streams = 128
+      package var streamWindow = 131_072
+      package var connectionWindow = 1_048_576
+    }
   }
 
   /// What carries the requests of agents.

@@ -46,7 +46,7 @@ extension ClientConnection: ClientSide {
     }
     // A body that the upstream no longer waits for would be read as the next request.
     if !exchange.isRequestWhole, !head.keepsAlive { exchange.keepsAlive = false }
-    if exchange.minorVersion == 0 { exchange.keepsAlive = false }
+    if exchange.minorVersion == 0 || loop.isStopping { exchange.keepsAlive = false }
     append {
       ClientHead.write(head, framing: framing, closes: !exchange.keepsAlive, isUpgrade: false, into: &$0)
     }

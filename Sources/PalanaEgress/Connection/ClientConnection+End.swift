@@ -21,6 +21,22 @@ extension ClientConnection {
     sent.futureResult.assumeIsolated().whenComplete { [self] _ in deadline = loop.now + .seconds(2) }
   }
 
+  /// The gateway stops: requests under way may end, and nothing new begins.
+  func windDown() {
+    switch phase {
+    case .exchange, .draining, .closed: break
+    case .relay: flow.goAway()
+    case .multiplexed:
+      guard let multiplexed else { return }
+      multiplexed.goAway()
+      for case let stream as HTTP2ClientStream in Array(multiplexed.streams.values) { stream.flow.goAway() }
+      if multiplexed.streams.isEmpty { context?.close(promise: nil) }
+    case .opening, .head, .deciding, .hello, .minting, .handshaking:
+      end(.gatewayStopped)
+      context?.close(promise: nil)
+    }
+  }
+
   func streamTimedOut() {
     guard !flow.refuseLate() else { return }
     end(.idle)

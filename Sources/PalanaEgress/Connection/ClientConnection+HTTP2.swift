@@ -9,12 +9,11 @@ extension ClientConnection: HTTP2Owner {
     guard let context else { return }
     phase = .multiplexed
     deadline = loop.now + TimeAmount(limits.idleTimeout)
-    let connection = HTTP2Connection(owner: self)
+    let connection = HTTP2Connection(owner: self, limits: limits.http2)
     multiplexed = connection
     do {
       try context.pipeline.syncOperations.addHandlers(
-        [HTTP2Bounds.handler(.server, headerBytes: limits.headerBytes, delegate: connection), connection],
-        position: .before(self))
+        HTTP2Bounds.handlers(.server, limits: limits, connection: connection), position: .before(self))
     } catch {
       end(.clientAborted)
       context.close(promise: nil)
@@ -34,7 +33,12 @@ extension ClientConnection: HTTP2Owner {
   }
 
   func streamClosed(_ connection: HTTP2Connection) {
-    if connection.streams.isEmpty { deadline = loop.now + TimeAmount(limits.idleTimeout) }
+    guard connection.streams.isEmpty else { return }
+    deadline = loop.now + TimeAmount(limits.idleTimeout)
+    guard loop.isStopping, let context else { return }
+    // Behind what is about to be flushed.
+    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    context.eventLoop.execute { bound.value.close(promise: nil) }
   }
 
   func settingsChanged(_ connection: HTTP2Connection) {}

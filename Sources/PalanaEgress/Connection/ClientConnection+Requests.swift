@@ -54,7 +54,7 @@ extension ClientConnection {
   func finish(keepsAlive: Bool) {
     flow.exchange = nil
     guard phase != .closed else { return }
-    if keepsAlive {
+    if keepsAlive, !loop.isStopping {
       phase = .head
       deadline = loop.now + TimeAmount(inbound == nil ? limits.idleTimeout : limits.headTimeout)
     } else {

@@ -1,4 +1,5 @@
 import NIOCore
+import PalanaAudit
 import PalanaCore
 import PalanaPolicy
 import PalanaSecrets
@@ -10,13 +11,20 @@ extension RequestFlow {
     exchange.relayToUpstream.append(FrameCredentials(flow: self, exchange: exchange, limit: limits.bodyRewriteBytes))
   }
 
-  /// A refused message ends the websocket: the agent is told by the status 1008 (RFC 6455 §7.4.1).
-  func closeRelay(_ exchange: Exchange, _ client: any ClientSide) {
+  /// The gateway stops: a websocket has no end of its own, so the agent is told by the status 1001 (RFC 6455 §7.4.1).
+  func goAway() {
+    guard let exchange, exchange.isRelay, let client else { return }
+    record(exchange, .error, EndReason.gatewayStopped.text)
+    closeRelay(exchange, client, status: 1001)
+  }
+
+  /// Ends the websocket. The agent is told by the status, 1008 for a refused message (RFC 6455 §7.4.1).
+  func closeRelay(_ exchange: Exchange, _ client: any ClientSide, status: UInt16 = 1008) {
     upstream?.abort()
     upstream = nil
     var close = ByteBuffer()
     WebsocketFrame(isLast: true, opcode: 8, length: 2, mask: nil).write(into: &close)
-    close.writeInteger(1008 as UInt16)
+    close.writeInteger(status)
     client.sendContents(close)
     client.flush()
     client.finish(exchange)

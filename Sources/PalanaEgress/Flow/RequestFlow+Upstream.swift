@@ -18,12 +18,20 @@ extension RequestFlow {
     } catch {
       return refuse(exchange, error)
     }
-    let key = key(exchange, authority, scheme)
+    var key = key(exchange, authority, scheme)
+    if !key.offersHTTP2, loop.speaksOnlyHTTP2(key) {
+      exchange.prefersHTTP2 = true
+      key.offersHTTP2 = true
+    }
     // The connection of the last request, nearly always.
     if let upstream, upstream.isUsable, upstream.key == key { return send(exchange, on: upstream) }
     upstream?.release()
     upstream = nil
-    if let stream = loop.pool.shared(key)?.openStream() { return send(exchange, on: stream) }
+    if let shared = loop.pool.shared(key) {
+      guard !exchange.isUpgrade || shared.takesWebsockets else { return refuse(exchange, Self.noWebsockets) }
+      if let stream = shared.openStream() { return send(exchange, on: stream) }
+    }
+    if exchange.isUpgrade, let stream = websocketStream(exchange, key) { return send(exchange, on: stream) }
     while let idle = loop.pool.take(key) {
       if idle.isUsable { return send(exchange, on: idle) }
       idle.abort()
@@ -36,6 +44,18 @@ extension RequestFlow {
         flow.allowed(exchange)
       }
     }
+  }
+
+  private static let noWebsockets = Refusal(
+    .upstreamProtocolError, "the upstream speaks nothing but HTTP/2, and takes no websockets in it")
+
+  /// A stream of a connection that is there already, if its upstream takes websockets over HTTP/2.
+  private func websocketStream(_ exchange: Exchange, _ key: UpstreamKey) -> HTTP2UpstreamStream? {
+    guard key.scheme == .https, !key.offersHTTP2 else { return nil }
+    var shared = key
+    shared.offersHTTP2 = true
+    guard let connection = loop.pool.shared(shared), connection.takesWebsockets else { return nil }
+    return connection.openStream()
   }
 
   private func key(_ exchange: Exchange, _ authority: Authority, _ scheme: EgressRequest.Scheme) -> UpstreamKey {
@@ -57,6 +77,8 @@ extension RequestFlow {
       case .connection(let connection):
         if connection.multiplexed == nil {
           next(self, connection)
+        } else if exchange.isUpgrade, !connection.takesWebsockets {
+          refuse(exchange, Self.noWebsockets)
         } else if let stream = connection.openStream() {
           next(self, stream)
         } else {
@@ -66,8 +88,8 @@ extension RequestFlow {
         refuse(exchange, Refusal(.upstreamUnreachable, "the upstream takes no more requests at this moment"))
       case .again: acquire(exchange)
       case .failure(let failure):
-        if failure.isProtocolMismatch, !key.offersHTTP2, !exchange.isUpgrade {
-          // An upstream that speaks nothing but HTTP/2.
+        if failure.isProtocolMismatch, !key.offersHTTP2 {
+          loop.noteOnlyHTTP2(key)
           exchange.prefersHTTP2 = true
           acquire(exchange)
         } else {

@@ -1,14 +1,9 @@
 import NIOCore
 import NIOHTTP2
 
-/// What one HTTP/2 connection may use, in either role. The reasons of the numbers that are not NIO's stand beside them.
+/// What one HTTP/2 connection may use, in either role, besides ``EgressLimits/HTTP2``. The reasons of the numbers that are not NIO's
+/// stand beside them.
 enum HTTP2Bounds {
-  /// Streams at one moment.
-  static let streams = 128
-  /// Contents of one stream that the other side may send before we have passed any on.
-  static let streamWindow = 131_072
-  /// The same for all streams together: it bounds what one connection can make us hold.
-  static let connectionWindow = 1_048_576
   /// Contents of one stream that may wait for the other side's windows.
   static let streamWaiting = 65_536
   /// The same for all streams together.
@@ -19,18 +14,31 @@ enum HTTP2Bounds {
   /// Window updates beyond ten for each frame that was sent.
   static let windowUpdates = 1_000
 
-  static func handler(_ mode: NIOHTTP2Handler.ParserMode, headerBytes: Int, delegate: HTTP2Connection) -> NIOHTTP2Handler {
+  /// The handlers of one connection, `connection` the last of them.
+  static func handlers(
+    _ mode: NIOHTTP2Handler.ParserMode, limits: EgressLimits, connection: HTTP2Connection
+  ) -> [any ChannelHandler] {
+    let protocolHandler = handler(mode, limits: limits, delegate: connection)
+    guard mode == .server else { return [protocolHandler, connection] }
+    return [StreamLimitAnnouncement(limits.http2.streams), protocolHandler, connection]
+  }
+
+  private static func handler(
+    _ mode: NIOHTTP2Handler.ParserMode, limits: EgressLimits, delegate: HTTP2Connection
+  ) -> NIOHTTP2Handler {
+    let streams = limits.http2.streams
     var connection = NIOHTTP2Handler.ConnectionConfiguration()
     connection.initialSettings = [
-      HTTP2Setting(parameter: .initialWindowSize, value: streamWindow),
+      HTTP2Setting(parameter: .initialWindowSize, value: limits.http2.streamWindow),
       // Larger than what is accepted, so that most heads that are too large can be answered.
-      HTTP2Setting(parameter: .maxHeaderListSize, value: 2 * headerBytes),
+      HTTP2Setting(parameter: .maxHeaderListSize, value: 2 * limits.headerBytes),
       HTTP2Setting(parameter: .headerTableSize, value: 4096),
     ]
     switch mode {
     case .server:
       connection.initialSettings += [
-        HTTP2Setting(parameter: .maxConcurrentStreams, value: streams),
+        // Twice what the client is told: what is above that number reaches us, and is refused stream by stream.
+        HTTP2Setting(parameter: .maxConcurrentStreams, value: 2 * streams),
         HTTP2Setting(parameter: .enableConnectProtocol, value: 1),
       ]
     case .client:

@@ -13,6 +13,7 @@ final class HTTP2Connection: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
   typealias OutboundOut = HTTP2Frame
 
   private weak var owner: (any HTTP2Owner)?
+  let limits: EgressLimits.HTTP2
   private var context: ChannelHandlerContext?
   private(set) var streams: [HTTP2StreamID: HTTP2Stream] = [:]
   /// Bytes of contents of all streams that wait to be sent.
@@ -32,18 +33,23 @@ final class HTTP2Connection: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
   /// No further stream may begin: one of the sides has said that it goes.
   private(set) var isGoingAway = false
   private var hasSentGoAway = false
+  /// The newest stream of the other side.
+  private var lastBegun = HTTP2StreamID.rootStream
   private(set) var peerStreams = 100
   private(set) var peerTakesExtendedConnect = false
   private(set) var hasSettings = false
 
-  init(owner: any HTTP2Owner) { self.owner = owner }
+  init(owner: any HTTP2Owner, limits: EgressLimits.HTTP2) {
+    self.owner = owner
+    self.limits = limits
+  }
 
   // MARK: Channel
 
   func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    let increment = HTTP2Bounds.connectionWindow - 65_535
-    write(.rootStream, .windowUpdate(windowSizeIncrement: increment))
+    let increment = limits.connectionWindow - 65_535
+    if increment > 0 { write(.rootStream, .windowUpdate(windowSizeIncrement: increment)) }
     flushNow()
   }
 
@@ -128,8 +134,8 @@ final class HTTP2Connection: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
       touch(stream)
       return stream.headers(headers.headers, endsStream: headers.endStream)
     }
-    // NIO applies our limit only when the peer has confirmed it.
-    guard let owner, !isGoingAway, streams.count < HTTP2Bounds.streams else { return write(id, .rstStream(.refusedStream)) }
+    guard let owner, !isGoingAway, streams.count < limits.streams else { return write(id, .rstStream(.refusedStream)) }
+    lastBegun = max(lastBegun, id)
     owner.accept(headers.headers, id, endsStream: headers.endStream, on: self)
   }
 
@@ -197,7 +203,7 @@ final class HTTP2Connection: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
     stream.owed += stream.uncredited
     let count = stream.uncredited
     stream.uncredited = 0
-    if stream.owed >= HTTP2Bounds.streamWindow / 2, !stream.isRemoteDone, !stream.isClosed {
+    if stream.owed >= limits.streamWindow / 2, !stream.isRemoteDone, !stream.isClosed {
       write(stream.id, .windowUpdate(windowSizeIncrement: stream.owed))
       stream.owed = 0
       flush()
@@ -207,7 +213,7 @@ final class HTTP2Connection: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
 
   private func owe(_ count: Int) {
     owed += count
-    guard owed >= HTTP2Bounds.connectionWindow / 2 else { return }
+    guard owed >= limits.connectionWindow / 2 else { return }
     write(.rootStream, .windowUpdate(windowSizeIncrement: owed))
     owed = 0
     flush()
@@ -225,11 +231,12 @@ final class HTTP2Connection: ChannelDuplexHandler, NIOHTTP2FrameDelegate {
     }
   }
 
-  /// Says that no further stream is taken, and that nothing is wrong.
+  /// Says that no further stream is taken, which one was the last, and that nothing is wrong: what began later was not looked at, and
+  /// may be asked elsewhere.
   func goAway() {
     guard !hasSentGoAway else { return }
     isGoingAway = true
-    write(.rootStream, .goAway(lastStreamID: .maxID, errorCode: .noError, opaqueData: nil))
+    write(.rootStream, .goAway(lastStreamID: lastBegun, errorCode: .noError, opaqueData: nil))
     flushNow()
   }
 

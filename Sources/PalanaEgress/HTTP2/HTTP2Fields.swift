@@ -26,12 +26,15 @@ enum HTTP2Fields {
     return headers
   }
 
-  /// The request head that the upstream gets, from the one that was written for it.
+  /// The request head that the upstream gets, from the one that was written for it. A websocket becomes an extended CONNECT
+  /// (RFC 8441 §5).
   static func request(_ head: RequestHead, scheme: String, acceptsTrailers: Bool) -> HPACKHeaders {
     let fields = head.fields
     var headers = HPACKHeaders()
     headers.reserveCapacity(fields.fields.count + 4)
-    headers.add(name: ":method", value: fields.text(head.method))
+    let isWebsocket = fields.fields.contains { $0.known == .upgrade }
+    headers.add(name: ":method", value: isWebsocket ? "CONNECT" : fields.text(head.method))
+    if isWebsocket { headers.add(name: ":protocol", value: "websocket") }
     headers.add(name: ":scheme", value: scheme)
     if let host = fields.fields.first(where: { $0.known == .host }) {
       headers.add(name: ":authority", value: fields.text(host.value))
@@ -43,6 +46,8 @@ enum HTTP2Fields {
       case .host, .connection, .transferEncoding, .upgrade, .te: continue
       // What is worth guessing does not go into a table whose size can be observed.
       case .authorization: headers.add(name: name, value: fields.text(field.value), indexing: .neverIndexed)
+      // The handshake of HTTP/1.1 has keys, that of HTTP/2 has not.
+      case .other where isWebsocket && name == "sec-websocket-key": continue
       default: headers.add(name: name, value: fields.text(field.value))
       }
     }

@@ -18,6 +18,10 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
   private var outContents: ByteBuffer?
   private var isEnding = false
   private var hasEnded = false
+  /// Of the handshake, when the request is one for a websocket.
+  private var websocketKey: String?
+  /// A websocket that is open.
+  private var isRelay = false
   private static let frameSize = 16_384
 
   init(id: HTTP2StreamID, connection: HTTP2Connection, key: UpstreamKey, loop: LoopContext) {
@@ -41,7 +45,11 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
   func sendHead(_ head: ByteBuffer) {
     // The gateway has written the head itself: reading it back cannot fail.
     guard let request = try? RequestHead(head, limits: Self.unlimited) else { return abort() }
-    hasEnded = request.framing == .none || request.framing == .length(0)
+    if request.fields.fields.contains(where: { $0.known == .upgrade }) {
+      let key = request.fields.fields.first { request.fields.equal($0.name, "sec-websocket-key") }
+      websocketKey = key.map { request.fields.text($0.value) } ?? ""
+    }
+    hasEnded = websocketKey == nil && (request.framing == .none || request.framing == .length(0))
     connection.send(
       HTTP2Fields.request(request, scheme: "https", acceptsTrailers: user?.exchange?.acceptsTrailers ?? false),
       endsStream: hasEnded, on: self)
@@ -101,7 +109,25 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
   func becomeRaw() {}
   func release() { abort() }
   func closeGracefully() { abort() }
-  func finishRelay() { abort() }
+
+  /// What the agent said last still arrives; the upstream has a bounded time to end its side.
+  func finishRelay() {
+    guard isRelay, !isOver, !isClosed else { return abort() }
+    user = nil
+    isOver = true
+    connection.release(self)
+    endOurSide()
+    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+    _ = loop.eventLoop.scheduleTask(in: TimeAmount(loop.shared.limits.upstreamIdle)) {
+      bound.value.connection.reset(bound.value, .cancel)
+    }
+  }
+
+  private func endOurSide() {
+    guard !hasEnded else { return }
+    isEnding = true
+    flush()
+  }
 
   func abort() {
     user = nil
@@ -119,10 +145,12 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
     do throws(HeadError) {
       guard !hasHead else {
         guard endsStream else { throw .malformed("there is a second head in the middle of a response") }
+        if isRelay { return relayEnded() }
         return finish(trailers: try HTTP2Fields.trailers(headers, limits: loop.shared.limits))
       }
-      let bytes = try HTTP2ResponseHead.bytes(headers, limits: loop.shared.limits)
+      let bytes = try HTTP2ResponseHead.bytes(headers, limits: loop.shared.limits, websocketKey: websocketKey)
       let head = try ResponseHead(bytes, isHead: isHeadRequest, limits: loop.shared.limits)
+      if head.status == 101, websocketKey != nil { return open(head, endsStream: endsStream) }
       guard head.status >= 200 else {
         guard head.status != 101, !endsStream else { throw .malformed("an interim response is the last one") }
         user?.upstreamInterim(head)
@@ -141,6 +169,23 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
     }
   }
 
+  /// The upstream takes the websocket. The status 101 is the gateway's word for it: none comes over HTTP/2.
+  private func open(_ head: ResponseHead, endsStream: Bool) {
+    hasHead = true
+    isRelay = true
+    user?.upstreamHead(head)
+    if endsStream { relayEnded() }
+  }
+
+  private func relayEnded() {
+    guard !isOver else { return }
+    isOver = true
+    let user = self.user
+    self.user = nil
+    user?.relayUpstreamClosed()
+    if !isClosed { endOurSide() }
+  }
+
   override func contents(_ contents: ByteBuffer, endsStream: Bool) {
     guard !isOver else { return connection.release(self) }
     received += Int64(contents.readableBytes)
@@ -148,7 +193,7 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
       return refuse(.malformed(hasHead ? "the body is longer than was said" : "there is a body before the head"))
     }
     if contents.readableBytes > 0 { user?.upstreamContents(contents) }
-    if endsStream { finish(trailers: nil) }
+    if endsStream { if isRelay { relayEnded() } else { finish(trailers: nil) } }
     if isOver || user?.canTakeResponse == true { connection.release(self) }
   }
 
@@ -167,6 +212,7 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
 
   override func closed(_ reason: HTTP2ErrorCode?) {
     guard !isOver else { return }
+    if isRelay { return relayEnded() }
     var failure = UpstreamFailure(.upstreamProtocolError, "the upstream gave the request up")
     failure.isUnprocessed = wasRefused || reason == .refusedStream
     fail(failure)
@@ -174,6 +220,7 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
 
   func connectionEnded() {
     guard !isOver else { return }
+    if isRelay { return relayEnded() }
     fail(
       UpstreamFailure(
         .upstreamProtocolError,

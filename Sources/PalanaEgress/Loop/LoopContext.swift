@@ -22,6 +22,8 @@ final class LoopContext {
   private var dials: [UpstreamKey: SharedDial] = [:]
   /// Upstreams that were offered HTTP/2 and did not take it.
   private var withoutHTTP2: Set<UpstreamKey> = []
+  /// Upstreams that refused everything but HTTP/2.
+  private var onlyHTTP2: Set<UpstreamKey> = []
   private static let mostRemembered = 1024
   /// Only on the event loop of the agents' resolver.
   var resolver: AgentResolver?
@@ -29,6 +31,8 @@ final class LoopContext {
   private var connections: [AgentID: [ObjectIdentifier: ClientConnection]] = [:]
   private var ticker: RepeatedTask?
   private(set) var isStopping = false
+  /// Until the last connection is closed after ``drain()``.
+  private var drained: EventLoopPromise<Void>?
 
   init(eventLoop: any EventLoop, shared: GatewayShared, sink: any AuditSink) {
     self.eventLoop = eventLoop
@@ -72,6 +76,7 @@ final class LoopContext {
     if connections[id]?.isEmpty == true { connections[id] = nil }
     counts.openConnections -= 1
     shared.meters.release(id)
+    if connections.isEmpty { endDrain() }
   }
 
   /// Notes a connection that was closed at once. Floods become one event with a count.
@@ -130,6 +135,14 @@ final class LoopContext {
     withoutHTTP2.insert(key)
   }
 
+  /// - Parameter key: as it was dialled, without HTTP/2.
+  func noteOnlyHTTP2(_ key: UpstreamKey) {
+    if onlyHTTP2.count >= Self.mostRemembered { onlyHTTP2.removeAll() }
+    onlyHTTP2.insert(key)
+  }
+
+  func speaksOnlyHTTP2(_ key: UpstreamKey) -> Bool { !onlyHTTP2.isEmpty && onlyHTTP2.contains(key) }
+
   private func closeUpstreams(_ agent: AgentID) {
     for (key, dial) in dials where key.agent == agent {
       dial.cancel()
@@ -171,9 +184,29 @@ final class LoopContext {
     }
   }
 
+  /// Lets requests under way end within ``EgressLimits/stopTimeout``, while nothing new begins.
+  /// - Returns: what is done when no connection is left, or the time is over.
+  func drain() -> EventLoopFuture<Void> {
+    isStopping = true
+    let promise = eventLoop.makePromise(of: Void.self)
+    drained = promise
+    for connection in allConnections() { connection.windDown() }
+    if connections.isEmpty { endDrain() }
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: TimeAmount(shared.limits.stopTimeout)) { bound.value.endDrain() }
+    return promise.futureResult
+  }
+
+  /// Waits no longer.
+  func endDrain() {
+    drained?.succeed(())
+    drained = nil
+  }
+
   /// Ends everything: requests under way get their event.
   func stop() {
     isStopping = true
+    endDrain()
     ticker?.cancel()
     ticker = nil
     resolver?.stop()

@@ -7,18 +7,20 @@ extension UpstreamConnection: HTTP2Owner {
   /// Whether another stream may begin on it.
   var hasRoom: Bool {
     guard let multiplexed, !multiplexed.isGoingAway, isActive else { return false }
-    return multiplexed.streams.count < min(multiplexed.peerStreams, HTTP2Bounds.streams) && nextStream < 1 << 30
+    return multiplexed.streams.count < min(multiplexed.peerStreams, multiplexed.limits.streams) && nextStream < 1 << 30
   }
+
+  /// Whether its streams can be websockets (RFC 8441 §3).
+  var takesWebsockets: Bool { multiplexed?.peerTakesExtendedConnect ?? false }
 
   /// Whether it carries nothing at this moment.
   var isUnused: Bool { multiplexed?.streams.isEmpty ?? true }
 
   func startHTTP2(_ context: ChannelHandlerContext) {
-    let connection = HTTP2Connection(owner: self)
+    let connection = HTTP2Connection(owner: self, limits: loop.shared.limits.http2)
     do {
       try context.pipeline.syncOperations.addHandlers(
-        [HTTP2Bounds.handler(.client, headerBytes: loop.shared.limits.headerBytes, delegate: connection), connection],
-        position: .before(self))
+        HTTP2Bounds.handlers(.client, limits: loop.shared.limits, connection: connection), position: .before(self))
       multiplexed = connection
     } catch {
       context.close(promise: nil)

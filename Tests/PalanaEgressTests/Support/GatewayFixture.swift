@@ -9,6 +9,7 @@ import PalanaAudit
 import PalanaCore
 import PalanaPolicy
 import PalanaSecrets
+import ServiceLifecycle
 import SwiftASN1
 import Testing
 import X509
@@ -25,6 +26,7 @@ struct GatewayFixture: PlaneFixture {
   let clientTLS: NIOSSLContext
   let authority: CertificateAuthority
   let upstreamPort: UInt16
+  private let services: ServiceGroup
 
   var plane: any EgressDataPlane { gateway }
 
@@ -36,7 +38,7 @@ struct GatewayFixture: PlaneFixture {
     /// Names in the upstream's certificate; nil: no TLS.
     var certificate: String? = "allowed.test"
     var certificateAuthority: PEMSource = .trusted
-    /// What the upstream speaks, the preferred protocol first.
+    /// What the upstream speaks, the preferred protocol first. With nothing but `h2` it turns others away.
     var protocols = ["http/1.1"]
     /// How old the upstream's certificate is; it lives for a week.
     var certificateAge: Duration = .zero
@@ -89,7 +91,7 @@ struct GatewayFixture: PlaneFixture {
       }
       return try NIOSSLContext(configuration: configuration)
     }
-    let upstream = try await Upstream(tls: tls, script: options.script)
+    let upstream = try await Upstream(tls: tls, onlyHTTP2: options.protocols == ["h2"], script: options.script)
     let file = try TemporaryFile(roots.certificatePEM)
     defer { file.remove() }
 
@@ -119,10 +121,11 @@ struct GatewayFixture: PlaneFixture {
     client.shutdownTimeout = .milliseconds(200)
     let fixture = GatewayFixture(
       gateway: gateway, port: Int(bound.port), sink: sink, secrets: secrets,
-      clientTLS: try NIOSSLContext(configuration: client), authority: ours, upstreamPort: upstream.port)
+      clientTLS: try NIOSSLContext(configuration: client), authority: ours, upstreamPort: upstream.port,
+      services: ServiceGroup(services: [gateway], logger: logger))
     await gateway.apply(try fixture.snapshot(1, options: options))
     try await withThrowingDiscardingTaskGroup { group in
-      group.addTask { try? await gateway.run() }
+      group.addTask { [services = fixture.services] in try? await services.run() }
       group.addTask { await upstream.run() }
       defer { group.cancelAll() }
       try await body(fixture, upstream)
@@ -149,6 +152,9 @@ struct GatewayFixture: PlaneFixture {
   }
 
   // MARK: Ends
+
+  /// Begins the stop of the gateway, as a signal to the daemon does.
+  func stop() async { await services.triggerGracefulShutdown() }
 
   /// Puts the killed state of A in force, as the kill switch does.
   func kill() async throws { await gateway.apply(try snapshot(1_000, killA: true)) }

@@ -51,6 +51,10 @@ struct HTTP2Wire: ~Copyable {
   /// Whether windows open again as soon as contents arrive.
   var opensWindows = true
   private(set) var goAwayCode: UInt32?
+  /// The newest stream that the other side looked at, by its farewell.
+  private(set) var goAwayStream: UInt32?
+  /// What the other side has set.
+  private(set) var settings: [UInt16: UInt32] = [:]
   private(set) var isOver = false
 
   init(_ wire: consuming Wire) { self.wire = wire }
@@ -155,13 +159,25 @@ struct HTTP2Wire: ~Copyable {
         if frame.flags & 1 == 0 { try await open(frame.stream, by: UInt32(payload.readableBytes)) }
       }
     case Self.reset: answers[frame.stream, default: Answer()].reset = payload.readInteger()
-    case Self.settings: if frame.flags & 1 == 0 { try await send(Self.settings, 1, 0, ByteBuffer()) }
+    case Self.settings:
+      while let name = payload.readInteger(as: UInt16.self) { settings[name] = payload.readInteger() }
+      if frame.flags & 1 == 0 { try await send(Self.settings, 1, 0, ByteBuffer()) }
     case Self.goAway:
-      payload.moveReaderIndex(forwardBy: 4)
+      goAwayStream = payload.readInteger()
       goAwayCode = payload.readInteger()
     default: break
     }
     return frame
+  }
+
+  /// Waits until the settings of both sides are in force.
+  /// - Returns: how many streams the other side takes.
+  mutating func settle() async throws -> UInt32? {
+    try await send(Self.ping, 0, 0, ByteBuffer(repeating: 2, count: 8))
+    while let frame = try await step(), frame.type != Self.ping || settings.isEmpty {}
+    try await send(Self.ping, 0, 0, ByteBuffer(repeating: 3, count: 8))
+    while let frame = try await step(), frame.type != Self.ping {}
+    return settings[3]
   }
 
   /// The answer on a stream, once it is complete or reset; what there is of it when the connection ends.

@@ -18,12 +18,14 @@ final class Upstream: Sendable {
     var requests: [String] = []
   }
 
-  init(tls: NIOSSLContext?, address: String = "127.0.0.1", script: @escaping Script) async throws {
+  /// - Parameter onlyHTTP2: whether a client that does not offer HTTP/2 is turned away in the handshake.
+  init(tls: NIOSSLContext?, address: String = "127.0.0.1", onlyHTTP2: Bool = false, script: @escaping Script) async throws {
     self.script = script
     listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .bind(host: address, port: 0) { channel in
         channel.eventLoop.makeCompletedFuture {
+          if onlyHTTP2 { try channel.pipeline.syncOperations.addHandler(HTTP2Door()) }
           if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
           return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
         }
@@ -81,5 +83,24 @@ final class Upstream: Sendable {
         try await wire.send(answer)
       }
     }
+  }
+}
+
+/// Turns TLS clients away that do not offer `h2`, with the alert `no_application_protocol` (RFC 7301 §3.2), as servers that speak
+/// nothing else do.
+final class HTTP2Door: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+
+  private static let offer: [UInt8] = [2, UInt8(ascii: "h"), UInt8(ascii: "2")]
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let hello = Array(buffer: unwrapInboundIn(data))
+    guard hello.indices.contains(where: { hello[$0...].starts(with: Self.offer) }) else {
+      context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: [21, 3, 3, 0, 2, 2, 120])), promise: nil)
+      return context.close(promise: nil)
+    }
+    context.fireChannelRead(data)
+    context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
   }
 }

@@ -45,13 +45,18 @@ struct TransparentGatewayTests {
     let ports = try #require(fixture.gateway.transparentPorts)
     let message = DNSQuestionTests.message(
       name.split(separator: ".").map(String.init), type: type, counts: [1, 0, 0, after.isEmpty ? 0 : 1], after: after)
-    return try await fixture.client(from: source, to: ports.resolver) { wire in
-      try await wire.send([UInt8(message.count >> 8), UInt8(message.count & 255)] + message)
-      guard let head = try await wire.bytes(2), let reply = try await wire.bytes(Int(head[0]) << 8 | Int(head[1])) else {
-        return nil
+    do {
+      return try await fixture.client(from: source, to: ports.resolver) { wire in
+        try await wire.send([UInt8(message.count >> 8), UInt8(message.count & 255)] + message)
+        guard let head = try await wire.bytes(2), let reply = try await wire.bytes(Int(head[0]) << 8 | Int(head[1])) else {
+          return nil
+        }
+        #expect(reply[0] == 0x12 && reply[1] == 0x34 && reply[2] & 0x80 != 0)
+        return (Int(reply[3] & 15), Int(reply[7]), Array(reply.dropFirst(message.count - after.count)))
       }
-      #expect(reply[0] == 0x12 && reply[1] == 0x34 && reply[2] & 0x80 != 0)
-      return (Int(reply[3] & 15), Int(reply[7]), Array(reply.dropFirst(message.count - after.count)))
+    } catch ChannelError.ioOnClosedChannel {
+      // Closed at the door, before the question was written.
+      return nil
     }
   }
 
