@@ -81,7 +81,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "CResolve", "CZlib", atomics, crypto, deque, logging,
       nioCore, nioPosix, nioHPACK, nioHTTP1, nioHTTP2, nioTLS, nioSSL, serviceLifecycle, swiftASN1, x509,
-    ], testUses: [nioEmbedded]),
+    ], testUses: [nioEmbedded], testExcludes: ["Fuzz/LibFuzzer"]),
   Module(
     name: "PalanaControl",
     uses: [
@@ -125,6 +125,9 @@ let settings: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
+/// `scripts/fuzz` builds the fuzz targets of the tests into a program of libFuzzer, in place of the tests.
+let isFuzzed = Context.environment["PALANA_FUZZ"] != nil
+
 var targets: [Target] = [
   .systemLibrary(
     name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
@@ -139,13 +142,21 @@ for module in modules {
   targets.append(
     .target(
       name: module.name, dependencies: module.uses, resources: module.resources, swiftSettings: settings))
-  guard module.hasTests else { continue }
+  guard module.hasTests, !isFuzzed else { continue }
   targets.append(
     .testTarget(
       name: module.name + "Tests",
       dependencies: [.target(name: module.name)] + module.uses + module.testUses,
       exclude: module.testExcludes,
       swiftSettings: settings))
+}
+
+if isFuzzed {
+  targets.append(
+    .executableTarget(
+      name: "palana-fuzz",
+      dependencies: ["PalanaEgress", "PalanaCore", "PalanaPolicy", "PalanaSecrets", nioCore, nioEmbedded, nioHPACK, nioHTTP2],
+      path: "Tests/PalanaEgressTests/Fuzz", exclude: ["FuzzTargetTests.swift"], swiftSettings: settings))
 }
 
 let package = Package(

@@ -1,4 +1,3 @@
-import NIOCore
 import PalanaAPI
 import PalanaAudit
 import PalanaPolicy
@@ -8,8 +7,8 @@ import Testing
 
 /// Mutations of well-formed messages, the same ones in every run.
 ///
-/// A trap ends the test run. Beyond that: the parsers give one answer however the bytes are cut, nothing that is not allowed
-/// reaches an upstream, and each request has one event.
+/// A trap ends the test run. Beyond that: nothing that is not allowed reaches an upstream, and each request has one event. The parsers
+/// alone are looked at by ``FuzzTarget``.
 @Suite(.timeLimit(.minutes(10)))
 struct FuzzTests {
   /// A small generator (xorshift64*), so that a failure can be repeated.
@@ -47,75 +46,6 @@ struct FuzzTests {
       }
     }
     return bytes
-  }
-
-  // MARK: Parsers
-
-  private static let requests = [
-    "POST http://allowed.test/a?b=c HTTP/1.1\r\nhost: allowed.test\r\ncontent-length: 5\r\nx-a: b\r\n\r\nhello",
-    "POST /a HTTP/1.1\r\nhost: allowed.test\r\ntransfer-encoding: chunked\r\n\r\n5;e=1\r\nhello\r\n0\r\nt: 1\r\n\r\n",
-    "GET / HTTP/1.0\r\nhost: [::1]:80\r\nconnection: close, x\r\nexpect: 100-continue\r\n\r\n",
-  ]
-  private static let responses = [
-    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-a: b\r\n\r\nhello",
-    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-    "HTTP/1.0 302 Found\r\nlocation: /x\r\n\r\nuntil the end",
-  ]
-
-  /// What a message means: its framing and contents, or that it is refused. The bytes come in pieces of `step`.
-  private static func reading(_ bytes: [UInt8], step: Int, isRequest: Bool) -> String {
-    var limits = EgressLimits()
-    limits.headerBytes = 512
-    var scanner = HeadScanner()
-    var buffer = ByteBuffer()
-    var decoder: BodyDecoder?
-    var contents: [UInt8] = []
-    var start = 0
-    do {
-      while start < bytes.count {
-        buffer.writeBytes(bytes[start..<min(bytes.count, start + step)])
-        start += step
-        if decoder == nil, let length = try scanner.scan(buffer, limit: limits.headerBytes),
-          let slice = buffer.readSlice(length: length)
-        {
-          let framing =
-            isRequest
-            ? try RequestHead(slice, limits: limits).framing : try ResponseHead(slice, isHead: false, limits: limits).framing
-          decoder = BodyDecoder(framing, overheadLimit: 64)
-        }
-        while decoder?.isDone == false {
-          guard case .contents(let part)? = try decoder?.next(&buffer) else { break }
-          contents += Array(buffer: part)
-        }
-      }
-    } catch { return "refused" }
-    return "\(decoder?.isDone == true) \(contents)"
-  }
-
-  @Test(arguments: [true, false])
-  func parsersReadTheSameHoweverTheBytesAreCut(isRequest: Bool) {
-    var dice = Dice(isRequest ? 1 : 2)
-    let seeds = (isRequest ? Self.requests : Self.responses).map { Array($0.utf8) }
-    for _ in 0..<4000 {
-      let bytes = Self.mutate(seeds.randomElement(using: &dice) ?? [], &dice)
-      let whole = Self.reading(bytes, step: bytes.count + 1, isRequest: isRequest)
-      for step in [1, 7] {
-        #expect(
-          Self.reading(bytes, step: step, isRequest: isRequest) == whole,
-          "\(String(decoding: bytes, as: UTF8.self).debugDescription) in pieces of \(step)")
-      }
-    }
-  }
-
-  @Test func aHelloOfAnyBytes() {
-    var dice = Dice(3)
-    let seed: [UInt8] =
-      [22, 3, 1, 0, 60, 1, 0, 0, 56, 3, 3] + [UInt8](repeating: 7, count: 32) + [0, 0, 2, 19, 1, 1, 0, 0, 13]
-      + [0, 0, 0, 9, 0, 7, 0, 0, 4, 97, 46, 98, 99]
-    for _ in 0..<10_000 {
-      let bytes = Self.mutate(seed, &dice)
-      if case .complete(let name?) = ClientHello.read(ByteBuffer(bytes: bytes)) { #expect(name.utf8.count < 100) }
-    }
   }
 
   // MARK: The whole gateway
@@ -167,7 +97,7 @@ struct FuzzTests {
   }
 
   @Test func mutatedResponsesHarmNobodyElse() async throws {
-    let seeds = Self.responses.map { Array($0.utf8) }
+    let seeds = FuzzTarget.response.seeds
     var options = GatewayFixture.Options()
     options.certificate = nil
     options.script = { wire, upstream in
