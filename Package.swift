@@ -69,6 +69,7 @@ let modules: [Module] = [
   Module(
     name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: [yams],
     testExcludes: ["FirewallGolden", "PlanGolden"]),
+  Module(name: "PalanaAttack", uses: ["PalanaCore", "PalanaControlAPI", "CLinux"], testUses: [nioCore, nioPosix]),
   // Layer 3: services.
   Module(
     name: "PalanaLocal",
@@ -109,8 +110,8 @@ let modules: [Module] = [
     name: "PalanaBootstrap",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
-      "PalanaManifests", "PalanaPlan", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl", "CProcess", argumentParser, crypto,
-      hummingbird, httpTypes, logging, nioCore, nioPosix,
+      "PalanaManifests", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl", "CProcess", argumentParser,
+      crypto, hummingbird, httpTypes, logging, nioCore, nioPosix,
       serviceLifecycle, unixSignals, yams,
     ]),
 ]

@@ -13,6 +13,7 @@ package struct ControlDependencies: Sendable {
   package var secrets: any SecretWriter
   package var gateway: GatewayNotice
   package var egressTester: EgressTester
+  package var attacker: AgentAttacker
   package var system: SystemProbe
   package var userNames: UserNames
   package var clock: WallClock
@@ -23,7 +24,7 @@ package struct ControlDependencies: Sendable {
   package init(
     store: any ResourceStore, engine: any AgentEngine, planes: [any ContainmentPlane], audit: any AuditSink,
     auditReader: any AuditReader, secrets: any SecretWriter, gateway: GatewayNotice,
-    egressTester: @escaping EgressTester, system: SystemProbe, userNames: UserNames = .system, clock: WallClock = .system,
+    egressTester: @escaping EgressTester, attacker: @escaping AgentAttacker, system: SystemProbe, userNames: UserNames = .system, clock: WallClock = .system,
     timer: any Clock<Duration> = ContinuousClock(), killEffort: PlaneCutter.Effort = .init()
   ) {
     self.store = store
@@ -34,6 +35,7 @@ package struct ControlDependencies: Sendable {
     self.secrets = secrets
     self.gateway = gateway
     self.egressTester = egressTester
+    self.attacker = attacker
     self.system = system
     self.userNames = userNames
     self.clock = clock

@@ -120,6 +120,7 @@ struct ControlServices {
   let system: SystemService
   let resources: ResourceService
   let agents: AgentService
+  let attacks: AttackService
   let secrets: SecretService
   let egress: EgressRuleService
   let kills: KillService
@@ -133,6 +134,7 @@ struct ControlServices {
     agents = AgentService(
       store: store, engine: dependencies.engine, resources: resources, secrets: secrets, trail: trail,
       clock: dependencies.clock, timer: dependencies.timer)
+    attacks = AttackService(agents: agents, attacker: dependencies.attacker)
     egress = EgressRuleService(store: store, resources: resources, tester: dependencies.egressTester)
     let cutter = PlaneCutter(
       planes: dependencies.planes, effort: dependencies.killEffort, timer: dependencies.timer)
@@ -150,7 +152,7 @@ struct ControlServices {
     let document = OpenAPIDocument.make(version: version).encoded(pretty: true)
     return [
       SystemRoutes.handlers(system, document: document), ResourceRoutes.handlers(resources, agents),
-      AgentRoutes.handlers(agents), SecretRoutes.handlers(secrets), EgressRoutes.handlers(egress),
+      AgentRoutes.handlers(agents), AttackRoutes.handlers(attacks), SecretRoutes.handlers(secrets), EgressRoutes.handlers(egress),
       ContainmentRoutes.handlers(kills, audit),
     ].reduce(into: [:]) { all, part in all.merge(part) { first, _ in first } }
   }

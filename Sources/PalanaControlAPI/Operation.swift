@@ -10,7 +10,7 @@ package enum Operation: String, Sendable, CaseIterable {
   case listKillOrders, getKillOrder
   case apply
   case runAgent, stopAgent, resumeAgent, restartAgent, waitForAgent
-  case agentLogs, execInAgent, copyIntoAgent, copyFromAgent
+  case agentLogs, execInAgent, copyIntoAgent, copyFromAgent, attackAgent
   case addSecret, listSecrets, rotateSecret, bindSecret, removeSecret
   case listEgressRules, addEgressRule, removeEgressRule, testEgress
   case kill, unkill

@@ -126,6 +126,9 @@ extension Route {
     agent(
       .copyFromAgent, .get, "files", "Reads a path of the agent as a tar stream.",
       query: [Query("path", .string, "Absolute path in the sandbox.")], response: .tar),
+    agent(
+      .attackAgent, .post, "attack", "Attacks the way out of an agent that runs; harms nothing. One line for each case.",
+      response: .lines("AttackRecord")),
   ]
 
   private static let secrets: [Route] = [

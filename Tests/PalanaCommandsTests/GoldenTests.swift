@@ -53,6 +53,8 @@ struct GoldenTests {
       name: "kill-half", line: "kill --all --reason leak", answers: ["POST /v1/kill": Fixtures.halfKilled], code: 1),
     .init(name: "audit", line: "audit --since 1h", answers: ["GET /v1/audit": Fixtures.events]),
     .init(name: "status", line: "status", answers: ["GET /v1/status": Fixtures.status], code: 1),
+    .init(
+      name: "doctor-attack", line: "doctor --attack demo", answers: ["POST /v1/agents/demo/attack": Fixtures.attacked], code: 1),
     .init(name: "whoami", line: "whoami", answers: ["GET /v1/whoami": Fixtures.who]),
     .init(name: "login", line: "login", answers: ["GET /v1/whoami": Fixtures.who]),
     .init(

@@ -103,6 +103,25 @@ struct PlatformTests {
       })
   }
 
+  @Test("doctor --attack ends with 0 only when all was asked and nothing is broken")
+  func attack() async throws {
+    let route = "POST /v1/agents/demo/attack"
+    let whole = Fixtures.attacked.replacing(#""verdict":"broken""#, with: #""verdict":"held""#)
+    let held = try await CommandRunner.run(["doctor", "--attack", "demo"], answers: [route: whole])
+    #expect(held.code == 0 && held.output.hasPrefix("FAMILY"), "\(held.output)\(held.error)")
+    #expect(held.requests.map(\.path) == ["/v1/agents/demo/attack"])
+    let broken = try await CommandRunner.run(["doctor", "--attack", "demo"], answers: [route: Fixtures.attacked])
+    #expect(broken.code == 1)
+    let short = whole.split(separator: "\n").dropLast().joined(separator: "\n") + "\n"
+    let cut = try await CommandRunner.run(["doctor", "--attack", "demo"], answers: [route: short])
+    #expect(cut.code == 1 && cut.error.contains("broke off after 3 of 4 cases"))
+    let nothing = try await CommandRunner.run(["doctor", "--attack", "demo"], answers: [route: ""])
+    #expect(nothing.code == 1 && nothing.output.isEmpty)
+    let conflict = #"{"error":{"code":"conflict","message":"the agent ‘demo’ does not run","hint":"start it first"}}"#
+    let stopped = try await CommandRunner.run(["doctor", "--attack", "demo"], answers: [route: conflict])
+    #expect(stopped.code == 5)
+  }
+
   @Test("open shows the address, or what is missing")
   func open() async throws {
     // Port 1 of this machine answers nothing.

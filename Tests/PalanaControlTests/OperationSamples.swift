@@ -60,6 +60,7 @@ enum OperationSamples {
       Step(
         .waitForAgent, demo, query: [("phase", "Running"), ("phase", "Failed"), ("timeout", "20")],
         prepare: { try await $0.setStatus("demo", of: .root, .running) }),
+      Step(.attackAgent, demo),
       Step(.status), Step(.agentLogs, demo, query: [("tail", "10")]),
       Step(
         .copyIntoAgent, demo, query: [("path", "/data")], body: "tar", headers: [("content-type", "application/x-tar")]),

@@ -11,6 +11,7 @@ import Testing
     (.getAgent, [], nil), (.updateAgent, [], ControlWorld.agent("hers")), (.deleteAgent, [], nil),
     (.stopAgent, [], nil), (.resumeAgent, [], nil), (.restartAgent, [], nil),
     (.waitForAgent, [("timeout", "0")], nil), (.agentLogs, [], nil), (.execInAgent, [], ""),
+    (.attackAgent, [], nil),
     (.copyIntoAgent, [("path", "/data")], ""), (.copyFromAgent, [("path", "/data")], nil),
     (.addSecret, [], #"{"name":"X","values":{"token":"v"}}"#), (.listSecrets, [], nil),
     (.rotateSecret, [], #"{"values":{"token":"v"}}"#), (.bindSecret, [], #"{"hosts":["a.example"]}"#),

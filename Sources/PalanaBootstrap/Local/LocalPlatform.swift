@@ -57,6 +57,10 @@ struct LocalPlatform: Service {
     let engine = LocalEngine(
       configuration: try engineConfiguration(tokens, projection), store: store, runtime: runtime, network: network,
       audit: audit, logger: logger)
+    let testing = EgressTesting(store: store, book: book, addresses: addresses, staticHosts: staticHosts)
+    let attack = AgentAttack(
+      store: store, network: network, runtime: runtime, gateway: gateway, testing: testing, tokens: tokens,
+      isTransparent: configuration.egress.isTransparent, controlPort: configuration.control.listen.flatMap { $0.port == 0 ? nil : $0.port })
     let stopper = Stopper()
     let control = try ControlService(
       try await controlConfiguration(),
@@ -71,7 +75,7 @@ struct LocalPlatform: Service {
         gateway: GatewayNotice(
           refresh: { () async throws(PalanaError) in try await projection.refresh() },
           forget: { agent in values.forget(agent: agent) }),
-        egressTester: EgressTesting(store: store, book: book, addresses: addresses, staticHosts: staticHosts).explain,
+        egressTester: testing.explain, attacker: attack.run,
         system: probe(gateway: gateway, network: network, guardrails: guardrails, stopper: stopper)),
       logger: logger)
 

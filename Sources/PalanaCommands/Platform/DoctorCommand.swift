@@ -12,11 +12,19 @@ import PalanaCore
 struct DoctorCommand: PalanaCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Check the installation and say what to do.",
-    discussion: "Works without a running platform too, with fewer checks. Exits 1 when a check fails.")
+    discussion: """
+      Works without a running platform too, with fewer checks. Exits 1 when a check fails. With --attack, a live agent's way out is \
+      attacked from inside its own network instead, with requests that must be refused and change nothing; exits 1 when one is not.
+      """)
 
   @OptionGroup(visibility: .hidden) var global: GlobalOptions
+  @Option(
+    help: ArgumentHelp("Attack the way out of this agent, and show what held.", valueName: "agent"),
+    completion: AgentNames.completion)
+  var attack: String?
 
   func execute(in context: CommandContext) async throws -> Int32 {
+    if let attack { return try await Self.attack(try ResourceName(attack).text, context) }
     var report = DoctorReport(checks: global.server == nil ? Self.local(context) : [])
     do {
       let remote = try await context.withClient { client in try await client.call(.doctor, as: DoctorReport.self) }
@@ -31,6 +39,14 @@ struct DoctorCommand: PalanaCommand {
       try JSONText.value(of: report),
       lines: { Self.lines(quiet ? checks.filter { $0.state != .ok } : checks, colour: colour) })
     return checks.contains { $0.state == .fail } ? PalanaError.Code.failed.exitCode : 0
+  }
+
+  private static func attack(_ agent: String, _ context: CommandContext) async throws -> Int32 {
+    let posture = try await AgentAttack.run(agent, context)
+    let (colour, quiet) = (context.output.colourOutput, context.output.quiet)
+    try await context.output.result(
+      try JSONText.value(of: posture), lines: { posture.lines(colour: colour, all: !quiet) })
+    return posture.broken.isEmpty ? 0 : PalanaError.Code.failed.exitCode
   }
 
   /// What can be seen from here.

@@ -68,6 +68,12 @@ enum ActionSchemas {
       ]),
     "LogRecord": Schema.object(
       required: ["time": Schema.time, "stream": Schema.choice(LogRecord.Stream.self), "text": Schema.text]),
+    "AttackRecord": Schema.object(
+      "What one attack came to.",
+      required: [
+        "family": Schema.choice(AttackFamily.self), "name": Schema.text, "claim": Schema.text,
+        "verdict": Schema.choice(AttackRecord.Verdict.self), "sent": Schema.text, "came": Schema.text, "of": Schema.integer,
+      ], optional: ["advice": Schema.text]),
     "SecretAddRequest": Schema.object(
       required: ["name": Schema.text, "values": Schema.textMap],
       optional: [

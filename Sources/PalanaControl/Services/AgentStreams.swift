@@ -72,10 +72,13 @@ extension AgentService {
     do {
       return try await body(try agent.id())
     } catch {
-      guard error.code == .conflict else { throw error }
-      let name = agent.metadata.name
-      throw PalanaError(.conflict, "the agent ‘\(name)’ does not run", hint: "start it first: pcli resume \(name)")
+      throw error.code == .conflict ? notRunning(agent) : error
     }
+  }
+
+  static func notRunning(_ agent: Agent) -> PalanaError {
+    let name = agent.metadata.name
+    return PalanaError(.conflict, "the agent ‘\(name)’ does not run", hint: "start it first: pcli resume \(name)")
   }
 
   /// A path inside a sandbox: absolute, without steps upward, without NUL. The engine resolves links inside the sandbox

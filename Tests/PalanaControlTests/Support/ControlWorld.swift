@@ -35,6 +35,8 @@ final class ControlWorld: Sendable {
   let gateway = FakeGateway()
   let shutdowns = Mutex<[Bool]>([])
   let portBox = Mutex(0)
+  /// What becomes of attacks, and the runs that there were.
+  let attackFate = Mutex((waits: false, fails: false, runs: [String]()))
   let settings: Settings
   /// The services of root, alice and bob.
   private let controls = Mutex<[ControlService]>([])
@@ -104,6 +106,7 @@ final class ControlWorld: Sendable {
         let rules = try CompiledRules([RuleSource(name: "agent", rules: agent.spec.egress?.rules ?? [])])
         return await DecisionCore(rules: rules).explain(request)
       },
+      attacker: attack,
       system: SystemProbe(
         startedAt: Timestamp(seconds: 1), home: folder, gateway: { "10.77.0.1:3128" },
         components: { [.init(name: "egress", healthy: true, message: "ok")] },

@@ -1,0 +1,97 @@
+import NIOPosix
+import PalanaControlAPI
+import PalanaCore
+import Synchronization
+import Testing
+
+@testable import PalanaAttack
+
+/// The attacks over real sockets: against somebody who promises nothing, and somebody who refuses everything.
+@Suite struct AttackRunTests {
+  /// Sends every case that can be aimed at a toy there.
+  /// - Returns: for each whether it held.
+  private static func verdicts(_ manner: ToyServer.Manner, _ toy: ToyServer) async throws -> [(one: AttackCase, holds: Bool)] {
+    let cases = AttackCase.all(toy.job).filter { toy.aimed($0.probe) != nil }
+    let probes = cases.compactMap { toy.aimed($0.probe) }
+    // The loop waits on its thread: not one of the cooperative pool.
+    return try await NIOThreadPool.singleton.runIfActive {
+      var loop = ExchangeLoop()
+      loop.pace = .zero
+      loop.patience.datagram = .milliseconds(300)
+      var verdicts: [(one: AttackCase, holds: Bool)] = []
+      loop.run(probes) { index, observation in verdicts.append((cases[index], cases[index].expectation.holds(observation))) }
+      return verdicts
+    }
+  }
+
+  @Test func everyCaseFailsWhereNothingIsPromised() async throws {
+    try await ToyServer.with(.permissive) { toy in
+      let verdicts = try await Self.verdicts(.permissive, toy)
+      #expect(verdicts.count > 200)
+      for (one, holds) in verdicts { #expect(!holds, "\(one.family)/\(one.name) would never be broken") }
+      #expect(Set(verdicts.map(\.one.family)) == Set(AttackFamily.allCases))
+    }
+  }
+
+  @Test func everyCaseHoldsWhereAllIsRefused() async throws {
+    try await ToyServer.with(.strict) { toy in
+      for (one, holds) in try await Self.verdicts(.strict, toy) { #expect(holds, "\(one.family)/\(one.name)") }
+    }
+    try await ToyServer.with(.closes) { toy in
+      for (one, holds) in try await Self.verdicts(.closes, toy) { #expect(holds, "\(one.family)/\(one.name)") }
+    }
+  }
+
+  @Test func aConnectionThatIsTakenAndKeptIsNoRefusal() async throws {
+    try await ToyServer.with(.silent) { toy in
+      let seen = try await NIOThreadPool.singleton.runIfActive {
+        var loop = ExchangeLoop()
+        loop.patience.answering = .milliseconds(100)
+        var seen: [Observation] = []
+        loop.run([.stream(Endpoint("127.0.0.1", toy.port), [1], ends: false)]) { _, observation in seen.append(observation) }
+        return seen
+      }
+      #expect(seen == [.silent(isConnected: true)])
+      #expect(!Expectation.refused.holds(.silent(isConnected: true)) && !Expectation.nobody.holds(.silent(isConnected: true)))
+    }
+  }
+
+  @Test func aWholeRunHasOneRecordForEachCaseAndNoToken() async throws {
+    let records = try await ToyServer.with(.strict) { toy in
+      var job = toy.job
+      // Nothing of a test leaves this machine.
+      job.allowed = Set(
+        AttackCase.all(job).filter { $0.probe.endpoint.address != "127.0.0.1" }.compactMap { $0.destination?.description })
+      let run = job
+      return try await NIOThreadPool.singleton.runIfActive {
+        var attack = AttackRun(run)
+        attack.loop.pace = .zero
+        var records: [AttackRecord] = []
+        try attack { records.append($0) }
+        return records
+      }
+    }
+    #expect(records.allSatisfy { $0.of == records.count })
+    let broken = records.filter { $0.verdict == .broken }
+    #expect(broken.isEmpty, "\(broken)")
+    for record in records {
+      #expect(!"\(record)".contains("token-of-the-toy"))
+      #expect(record.sent.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control })
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n", PalanaError.Code.failed),
+      ("HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n", .conflict), ("SSH-2.0\r\n", .failed),
+    ])
+  func nothingIsShownWhereTheGatewayDoesNotTakeTheAgent(_ answer: String, _ code: PalanaError.Code) async throws {
+    try await ToyServer.with(.says(answer)) { toy in
+      let job = toy.job
+      let error = await #expect(throws: PalanaError.self) {
+        try await NIOThreadPool.singleton.runIfActive { try AttackRun(job) { _ in } }
+      }
+      #expect(error?.code == code)
+    }
+  }
+}
