@@ -31,7 +31,7 @@ package enum Probe: Hashable, Sendable {
 }
 
 /// What must come of it.
-package enum Expectation: Hashable, Sendable {
+package enum AttackExpectation: Hashable, Sendable {
   /// An HTTP error or the end of the connection.
   case refused
   /// The same, at most one answer: what followed the message was no request.
@@ -58,7 +58,7 @@ package struct AttackCase: Hashable, Sendable {
   /// A sentence that holds for a platform that is whole.
   package let claim: String
   package let probe: Probe
-  package let expectation: Expectation
+  package let expectation: AttackExpectation
   /// For people.
   package let sent: String
   /// Where a platform that is broken would take it. Nothing is sent when policy lets the agent go there.
@@ -67,7 +67,7 @@ package struct AttackCase: Hashable, Sendable {
   package let needsTransparency: Bool
 
   init(
-    _ family: AttackFamily, _ name: String, _ claim: String, _ probe: Probe, _ expectation: Expectation, sent: String,
+    _ family: AttackFamily, _ name: String, _ claim: String, _ probe: Probe, _ expectation: AttackExpectation, sent: String,
     destination: Endpoint? = nil, needsTransparency: Bool = false
   ) {
     self.family = family

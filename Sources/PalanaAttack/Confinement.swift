@@ -8,7 +8,8 @@ package enum Confinement {
 
   /// Enters the network and gives up everything else: root, groups, capabilities, the way back to them, and files.
   ///
-  /// The network is the calling thread's alone; what is given up is given up for the whole process.
+  /// The network is the calling thread's alone; what is given up is given up for every thread that still runs. The first thread of a
+  /// program with a concurrent main function has ended by then, and goes on showing in `/proc/PID/status` what it was.
   /// - Parameter network: file of a network namespace.
   /// - Throws: ``PalanaError`` with code `failed`. Then nothing may be done in this process any more.
   package static func enter(network: String) throws(PalanaError) {

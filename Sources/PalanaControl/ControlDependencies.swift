@@ -24,7 +24,8 @@ package struct ControlDependencies: Sendable {
   package init(
     store: any ResourceStore, engine: any AgentEngine, planes: [any ContainmentPlane], audit: any AuditSink,
     auditReader: any AuditReader, secrets: any SecretWriter, gateway: GatewayNotice,
-    egressTester: @escaping EgressTester, attacker: @escaping AgentAttacker, system: SystemProbe, userNames: UserNames = .system, clock: WallClock = .system,
+    egressTester: @escaping EgressTester, attacker: @escaping AgentAttacker, system: SystemProbe, userNames: UserNames = .system,
+    clock: WallClock = .system,
     timer: any Clock<Duration> = ContinuousClock(), killEffort: PlaneCutter.Effort = .init()
   ) {
     self.store = store

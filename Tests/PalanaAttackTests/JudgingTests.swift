@@ -14,36 +14,54 @@ import Testing
   private static let alert: Observation = .answered([21, 3, 3, 0, 2, 2, 49])
   private static let hello: Observation = .answered([22, 3, 3, 0, 4, 2, 0, 0, 0])
   private static let settings: Observation = .answered([0, 0, 0, 4, 0, 0, 0, 0, 0])
+  private static let kept: Observation = .silent(isConnected: true)
+  private static let nothing: Observation = .silent(isConnected: false)
+  private static let gone: Observation = .noConnection("Connection refused")
+  private static let ssh: Observation = .answered(Array("SSH-2.0-x\r\n".utf8))
 
-  static let table: [(Expectation, Observation, Bool)] = [
-    (.refused, .closed, true), (.refused, .noConnection("x"), true), (.refused, .silent(isConnected: true), false),
-    (.refused, http(403), true), (.refused, http(200), false), (.refused, http(101), false), (.refused, http(302), false),
-    (.refused, http(429), true), (.refused, http(403, times: 2), true), (.refused, alert, true), (.refused, hello, false),
-    (.refused, settings, false), (.refused, .answered(Array("SSH-2.0-x\r\n".utf8)), false),
-    (.refusedOnce, http(403), true), (.refusedOnce, http(403, times: 2), false),
-    (.malformed, http(400), true), (.malformed, http(403), false), (.malformed, http(431), true), (.malformed, http(400, times: 2), false),
-    (.malformed, .closed, true), (.malformed, http(502), false),
-    (.unproven, http(407), true), (.unproven, http(403), false), (.unproven, http(400), true), (.unproven, http(200), false),
-    (.noHandshake, hello, false), (.noHandshake, alert, true), (.noHandshake, .closed, true), (.noHandshake, http(400), true),
-    (.nobody, .closed, true), (.nobody, .noConnection("refused"), true), (.nobody, http(403, own), true), (.nobody, http(403), false),
-    (.nobody, http(200, own), false), (.nobody, http(404, "not found"), false), (.nobody, .silent(isConnected: true), false),
-    (.nobody, .silent(isConnected: false), true),
-    (.silence, .silent(isConnected: false), true), (.silence, .answered([1]), false), (.silence, .noConnection("refused"), true),
-    (.noRecord, .answered([0x70, 0x61, 0x81, 0x83, 0, 1, 0, 0, 0, 0, 0, 0]), true),
-    (.noRecord, .answered([0x70, 0x61, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]), false),
-    (.noRecord, .answered([0, 12, 0x70, 0x61, 0x81, 0x80, 0, 1, 1, 0, 0, 0, 0, 0]), false),
-    (.noRecord, .answered([0, 12, 0x70, 0x61, 0x81, 0x83, 0, 1, 0, 0, 0, 0, 0, 0]), true), (.noRecord, .answered([1, 2, 3]), false),
-    (.noRecord, .silent(isConnected: false), true),
+  /// An answer of DNS with so many records.
+  private static func dns(_ records: UInt8, framed: Bool = false) -> Observation {
+    let bytes: [UInt8] = [0x70, 0x61, 0x81, 0x80, 0, 1, 0, records, 0, 0, 0, 0]
+    return .answered(framed ? DNSQuestion.framed(bytes) : bytes)
+  }
+
+  /// What holds, and what is broken.
+  struct Row: Sendable {
+    var expectation: AttackExpectation
+    var holds: [Observation]
+    var broken: [Observation]
+  }
+
+  static let rows: [Row] = [
+    Row(
+      expectation: .refused, holds: [.closed, gone, nothing, http(403), http(429), http(403, times: 2), alert],
+      broken: [kept, http(200), http(101), http(302), hello, settings, ssh]),
+    Row(expectation: .refusedOnce, holds: [http(403), .closed], broken: [http(403, times: 2), http(200)]),
+    Row(
+      expectation: .malformed, holds: [http(400), http(431), http(429), .closed],
+      broken: [http(403), http(400, times: 2), http(502), http(200), kept]),
+    Row(expectation: .unproven, holds: [http(407), http(400), .closed], broken: [http(403), http(200), kept]),
+    Row(expectation: .noHandshake, holds: [alert, .closed, gone, http(400)], broken: [hello, http(200), ssh, kept]),
+    Row(
+      expectation: .nobody, holds: [.closed, gone, nothing, http(403, own)],
+      broken: [http(403), http(200, own), http(404, "not found"), kept, ssh]),
+    Row(expectation: .silence, holds: [nothing, gone], broken: [.answered([1])]),
+    Row(
+      expectation: .noRecord, holds: [dns(0), dns(0, framed: true), nothing, http(400, own)],
+      broken: [dns(1), dns(1, framed: true), .answered([1, 2, 3])]),
   ]
 
-  @Test(arguments: table.indices) func asWritten(_ index: Int) {
-    let (expectation, observation, holds) = Self.table[index]
-    #expect(expectation.holds(observation) == holds, "\(expectation) \(observation.words)")
+  @Test func everyExpectationHoldsAndBreaks() {
+    for row in Self.rows {
+      for one in row.holds { #expect(row.expectation.holds(one), "\(row.expectation): \(one.words)") }
+      for one in row.broken { #expect(!row.expectation.holds(one), "\(row.expectation): \(one.words)") }
+    }
   }
 
   @Test func answersAreCountedAsTheyAre() {
     #expect(HTTPAnswers([]).all.isEmpty)
-    #expect(HTTPAnswers(Array("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\ncontent-length: 1\r\n\r\nx".utf8)).all.map(\.status) == [403])
+    #expect(
+      HTTPAnswers(Array("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\ncontent-length: 1\r\n\r\nx".utf8)).all.map(\.status) == [403])
     // Without a length, everything is its body; a cut head is an answer too.
     #expect(HTTPAnswers(Array("HTTP/1.1 403 No\r\n\r\nHTTP/1.1 200 OK\r\n\r\n".utf8)).all.count == 1)
     #expect(HTTPAnswers(Array("HTTP/1.1 403 No\r\ncontent-le".utf8)).all.map(\.status) == [403])

@@ -1,7 +1,9 @@
+import PalanaAPI
 import PalanaAudit
 import PalanaControl
 import PalanaControlAPI
 import PalanaCore
+import Synchronization
 import Testing
 
 extension ControlWorld {

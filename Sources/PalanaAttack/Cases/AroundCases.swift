@@ -39,13 +39,15 @@ enum AroundCases {
     ("tcp-metadata-alibaba", Endpoint("100.100.100.200", 80)), ("tcp-public", Endpoint("9.9.9.9", 80)),
     ("tcp-public-odd-port", Endpoint("9.9.9.9", 9001)), ("tcp-private-10", Endpoint("10.0.0.1", 80)),
     ("tcp-private-172", Endpoint("172.17.0.1", 80)), ("tcp-private-192", Endpoint("192.168.122.1", 80)),
-    ("tcp-any", Endpoint("0.0.0.0", 80)), ("tcp-multicast", Endpoint("224.0.0.1", 80)),
-    ("v6-public", Endpoint("2620:fe::fe", 80)), ("v6-metadata", Endpoint("fd00:ec2::254", 80)), ("v6-mapped", Endpoint("::ffff:9.9.9.9", 80)),
+    ("tcp-multicast", Endpoint("224.0.0.1", 80)),
+    ("v6-public", Endpoint("2620:fe::fe", 80)), ("v6-metadata", Endpoint("fd00:ec2::254", 80)),
+    ("v6-mapped", Endpoint("::ffff:9.9.9.9", 80)),
     ("v6-link-local", Endpoint("fe80::1", 80)),
   ]
 
   private static let datagrams: [(String, Endpoint)] = [
-    ("udp-quic", Endpoint("9.9.9.9", 443)), ("udp-ntp", Endpoint("162.159.200.123", 123)), ("udp-metadata", Endpoint("169.254.169.254", 80)),
+    ("udp-quic", Endpoint("9.9.9.9", 443)), ("udp-ntp", Endpoint("162.159.200.123", 123)),
+    ("udp-metadata", Endpoint("169.254.169.254", 80)),
     ("udp-broadcast-dhcp", Endpoint("255.255.255.255", 67)), ("udp-ssdp", Endpoint("239.255.255.250", 1900)),
     ("udp-v6", Endpoint("2620:fe::fe", 53)),
   ]

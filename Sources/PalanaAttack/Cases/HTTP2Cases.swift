@@ -9,9 +9,10 @@ enum HTTP2Cases {
     return openings.flatMap { name, words, bytes in
       [
         AttackCase(
-          .http2, "proxy-\(name)", "HTTP/2 without TLS is refused.", speaker.stream(bytes), .refused, sent: "\(words) to the proxy"),
+          .http2, "proxy-\(name)", "HTTP/2 without TLS is refused.", speaker.stream(bytes, ends: true), .refused,
+          sent: "\(words) to the proxy"),
         AttackCase(
-          .http2, "direct-\(name)", "HTTP/2 without TLS is refused, also beside the proxy.", .stream(beyond, bytes, ends: false), .refused,
+          .http2, "direct-\(name)", "HTTP/2 without TLS is refused, also beside the proxy.", .stream(beyond, bytes, ends: true), .refused,
           sent: "\(words) to \(beyond)", destination: beyond, needsTransparency: true),
       ]
     } + [
@@ -43,7 +44,8 @@ enum HTTP2Cases {
     ("frames-first", "frames of HTTP/2 without the preface", settings + frame(6, [UInt8](repeating: 0, count: 8))),
     (
       "huge-settings", "the preface and 2,700 settings",
-      preface + frame(4, (0..<2700).flatMap { [UInt8(truncatingIfNeeded: $0 >> 8), UInt8(truncatingIfNeeded: $0), 0xff, 0xff, 0xff, 0xff] })
+      preface
+        + frame(4, (0..<2700).flatMap { [UInt8(truncatingIfNeeded: $0 >> 8), UInt8(truncatingIfNeeded: $0), 0xff, 0xff, 0xff, 0xff] })
     ),
     (
       "endless-head", "the preface and a head that never ends",

@@ -32,13 +32,14 @@ enum IdentityCases {
           ProxySpeaker(job).stream("CONNECT \(job.name):443 HTTP/1.1\r\nhost: \(job.name):443\r\n\(field)\r\n"), .unproven,
           sent: "CONNECT \(job.name):443 \(words)")
       ]
-    } + ["none", "wrong"].map { name in
-      AttackCase(
-        .identity, "plain-\(name)", "Without the agent's token nothing is decided, in clear either.",
-        ProxySpeaker(job).stream(
-          "GET http://\(job.name)/ HTTP/1.1\r\nhost: \(job.name)\r\n"
-            + (name == "none" ? "" : "proxy-authorization: \(other)\r\n") + "\r\n"), .unproven,
-        sent: "GET http://\(job.name)/ " + (name == "none" ? "without proof" : "with a wrong token"))
     }
+      + ["none", "wrong"].map { name in
+        AttackCase(
+          .identity, "plain-\(name)", "Without the agent's token nothing is decided, in clear either.",
+          ProxySpeaker(job).stream(
+            "GET http://\(job.name)/ HTTP/1.1\r\nhost: \(job.name)\r\n"
+              + (name == "none" ? "" : "proxy-authorization: \(other)\r\n") + "\r\n"), .unproven,
+          sent: "GET http://\(job.name)/ " + (name == "none" ? "without proof" : "with a wrong token"))
+      }
   }
 }

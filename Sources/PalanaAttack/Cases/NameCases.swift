@@ -22,6 +22,10 @@ enum NameCases {
           speaker.stream(speaker.connect("\(job.name):443", host: "other.\(job.name):443")), .refused,
           sent: "CONNECT \(job.name):443, Host other.\(job.name):443"),
         AttackCase(
+          .names, "lower-method", "Methods have one spelling, and no other opens a tunnel.",
+          speaker.stream("connect \(job.name):443 HTTP/1.1\r\nhost: \(job.name):443\r\n\(speaker.proof)\r\n"), .refused,
+          sent: "connect \(job.name):443, in small letters"),
+        AttackCase(
           .names, "early-bytes", "Bytes that follow a refused CONNECT are no way around it.",
           speaker.stream(speaker.connect("\(job.name):443") + "GET \(speaker.path) HTTP/1.1\r\nhost: \(job.name)\r\n\r\n"), .refused,
           sent: "CONNECT \(job.name):443, and a request behind it"),

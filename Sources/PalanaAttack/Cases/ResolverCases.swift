@@ -7,8 +7,10 @@ enum ResolverCases {
     let secret = (0..<3).map { "\($0)" + String(repeating: "6578", count: 15) }.joined(separator: ".") + "." + job.name
     let questions: [(String, String, [UInt8])] = [
       ("denied", "A \(job.name)", DNSQuestion.bytes(job.name)), ("tunnel", "A of a name with 180 digits in it", DNSQuestion.bytes(secret)),
-      ("txt", "TXT \(job.name)", DNSQuestion.bytes(job.name, type: 16)), ("aaaa", "AAAA \(job.name)", DNSQuestion.bytes(job.name, type: 28)),
-      ("any", "ANY \(job.name)", DNSQuestion.bytes(job.name, type: 255)), ("transfer", "AXFR invalid", DNSQuestion.bytes("invalid", type: 252)),
+      ("txt", "TXT \(job.name)", DNSQuestion.bytes(job.name, type: 16)),
+      ("aaaa", "AAAA \(job.name)", DNSQuestion.bytes(job.name, type: 28)),
+      ("any", "ANY \(job.name)", DNSQuestion.bytes(job.name, type: 255)),
+      ("transfer", "AXFR invalid", DNSQuestion.bytes("invalid", type: 252)),
       ("chaos", "TXT version.bind of class CHAOS", DNSQuestion.bytes("version.bind", type: 16, kind: 3)),
       ("localhost", "A localhost", DNSQuestion.bytes("localhost")),
       ("metadata", "A metadata.google.internal", DNSQuestion.bytes("metadata.google.internal")),
@@ -33,11 +35,12 @@ enum ResolverCases {
       } + [
         AttackCase(
           .dns, "multicast", "Nobody on the link answers.", .datagram(Endpoint("224.0.0.251", 5353), DNSQuestion.bytes(job.name)), .silence,
-          sent: "A \(job.name) to 224.0.0.251:5353 (mDNS)"),
+          sent: "A \(job.name) to 224.0.0.251:5353 (mDNS)", destination: Endpoint("224.0.0.251", 5353)),
         AttackCase(
           .dns, "over-tls", "No resolver answers over TLS.",
           .stream(
-            Endpoint("9.9.9.9", 853), ClientHelloBytes.hello(ClientHelloBytes.usual + ClientHelloBytes.serverName("dns.quad9.net")), ends: true),
+            Endpoint("9.9.9.9", 853), ClientHelloBytes.hello(ClientHelloBytes.usual + ClientHelloBytes.serverName("dns.quad9.net")),
+            ends: true),
           .noHandshake, sent: "a TLS hello to 9.9.9.9:853", destination: Endpoint("9.9.9.9", 853)),
       ]
   }

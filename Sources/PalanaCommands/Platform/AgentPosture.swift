@@ -60,7 +60,8 @@ struct AgentPosture: Encodable, Sendable {
     if all, !silent.isEmpty {
       lines.append("")
       for (why, group) in Dictionary(grouping: silent, by: \.came).sorted(by: { $0.key < $1.key }) {
-        lines.append(TerminalText.safe("Not applicable, \(why): \(group.map { "\($0.family.rawValue)/\($0.name)" }.joined(separator: ", "))"))
+        lines.append(
+          TerminalText.safe("Not applicable, \(why): \(group.map { "\($0.family.rawValue)/\($0.name)" }.joined(separator: ", "))"))
       }
     }
     return lines

@@ -1,5 +1,5 @@
 /// Whether what was seen is what must be.
-extension Expectation {
+extension AttackExpectation {
   /// Errors that are about the message, or about the agent's pace: nothing was decided about where it was to go.
   private static let messageErrors: Set<Int> = [400, 405, 408, 411, 413, 414, 415, 417, 426, 429, 431, 501, 505]
 
