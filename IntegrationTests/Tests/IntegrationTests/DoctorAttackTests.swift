@@ -9,12 +9,12 @@ import Testing
       try await platform.start("neighbour")
       let finished = try await platform.pcli("doctor", "--attack", "probed", "-o", "json", expect: nil)
       let posture = try finished.json()
-      let cases = posture["cases"].array ?? []
+      let cases = posture["cases"].array
       let broken = cases.filter { $0["verdict"].string == "broken" }
       #expect(broken.isEmpty && finished.code == 0, "\(broken.prefix(20))\(finished.error)")
       #expect(cases.filter { $0["verdict"].string == "held" }.count > 200)
       #expect(cases.contains { $0["name"].string == "neighbour-1-80" })
-      let families = (posture["families"].array ?? []).map { $0["family"].string }
+      let families = posture["families"].array.map { $0["family"].string }
       #expect(families == ["names", "addresses", "identity", "framing", "http2", "tls", "dns", "around", "control"])
       // The agent works as before, and its refusals can be told from those of the attack.
       try await checkTrail(platform)
