@@ -110,7 +110,8 @@ let modules: [Module] = [
     name: "PalanaBootstrap",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
-      "PalanaManifests", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl", "CProcess", argumentParser,
+      "PalanaManifests", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl", "CProcess",
+      argumentParser,
       crypto, hummingbird, httpTypes, logging, nioCore, nioPosix,
       serviceLifecycle, unixSignals, yams,
     ]),
