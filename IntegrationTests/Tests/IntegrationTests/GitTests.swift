@@ -125,6 +125,29 @@ import Testing
     try await platform.pcli("delete", "coder", "--purge")
   }
 
+  @Test(arguments: ["HTTP/1.1", "HTTP/2"]) func overEachVersionOfHTTP(_ version: String) async throws {
+    let platform = try await Platform.shared.get()
+    let name = version.lowercased().filter { $0.isLetter || $0.isNumber }
+    try await makeRepository(platform, name)
+    let url = try await start(platform, name, ["--git", "git/acme/*", "--push", "--ref", "refs/heads/agent/*"])
+    // A large push is announced with a probe and sent in chunks; a refused one is sent to its end, and git says why.
+    let refused = try await shell(
+      platform, name,
+      """
+      git config --global http.version \(version)
+      git clone -q "\(url)/\(name).git" r; cd r; cat file
+      head -c 3000000 /dev/urandom > big; git add big; git commit -q -m big
+      git -c http.postBuffer=65536 push -q origin HEAD:refs/heads/agent/big
+      git fetch -q origin; git log -1 --format=%s origin/agent/big
+      git -c http.postBuffer=65536 push origin HEAD:main
+      """, expect: nil)
+    #expect(refused.output == "one\nbig\n" && refused.code == 1, "\(refused)")
+    #expect(refused.error.contains("[remote rejected] HEAD -> main (git_not_allowed)"), "\(refused.error)")
+    let events = try await events(platform, name)
+    #expect(events.count >= 6 && events.allSatisfy { $0["request"]["protocol"].string == version.lowercased() }, "\(events)")
+    try await platform.pcli("delete", name, "--purge")
+  }
+
   @Test func whatNoRuleAllowsIsShownByGit() async throws {
     let platform = try await Platform.shared.get()
     try await makeRepository(platform, "lib")
