@@ -17,6 +17,10 @@ package struct AgentEnvironment: Sendable {
     "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
   ]
 
+  /// Settings for git that an agent may replace with its own. Over HTTP/2, libcurl 7.88 (Debian 12) sends a part of an upload twice when
+  /// the socket is full for a moment, whatever the server is: large pushes arrive broken.
+  static let gitVariables = ["GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.version", "GIT_CONFIG_VALUE_0": "HTTP/1.1"]
+
   package var agent: ResourceName
   package var owner: UserIdentity
   package var platform: PlatformFacts
@@ -49,7 +53,7 @@ package struct AgentEnvironment: Sendable {
 
   /// The written variables, over them the placeholders of proxy-only secrets, over them what the platform sets.
   package func variables(written: [String: String], bindings: [SecretBinding]) -> [String: String] {
-    var all = written
+    var all = written["GIT_CONFIG_COUNT"] == nil ? Self.gitVariables.merging(written) { _, own in own } : written
     for binding in bindings where binding.spec.access == .proxyOnly {
       for key in binding.spec.keys {
         if let variable = key.variable, let placeholder = key.placeholder { all[variable] = placeholder }

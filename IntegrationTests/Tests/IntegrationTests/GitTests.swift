@@ -130,13 +130,15 @@ import Testing
     let name = version.lowercased().filter { $0.isLetter || $0.isNumber }
     try await makeRepository(platform, name)
     let url = try await start(platform, name, ["--git", "git/acme/*", "--push", "--ref", "refs/heads/agent/*"])
-    // A large push is announced with a probe and sent in chunks; a refused one is sent to its end, and git says why.
+    // A large push is announced with a probe and sent in chunks; a refused one is sent to its end, and git says why. Over HTTP/2 it
+    // has to fit into the socket: libcurl 7.88 sends a part twice whenever it does not, with any server (docs/clients.md).
+    let size = version == "HTTP/2" ? 100_000 : 3_000_000
     let refused = try await shell(
       platform, name,
       """
-      git config --global http.version \(version)
+      git() { /usr/bin/git -c http.version=\(version) "$@"; }
       git clone -q "\(url)/\(name).git" r; cd r; cat file
-      head -c 3000000 /dev/urandom > big; git add big; git commit -q -m big
+      head -c \(size) /dev/urandom > big; git add big; git commit -q -m big
       git -c http.postBuffer=65536 push -q origin HEAD:refs/heads/agent/big
       git fetch -q origin; git log -1 --format=%s origin/agent/big
       git -c http.postBuffer=65536 push origin HEAD:main

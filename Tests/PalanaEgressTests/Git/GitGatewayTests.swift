@@ -125,6 +125,26 @@ struct GitGatewayTests {
     }
   }
 
+  /// What comes while the push is decided on, its values are fetched and the upstream is dialled waits in its order.
+  @Test func aLargePushOverHTTP2ArrivesAsItWasSent() async throws {
+    try await Self.run([GitRule(repo: "**", push: true)]) { fixture, upstream in
+      let pack = (0..<50_000).map { "\($0) " }.joined()
+      let push = Self.push(["refs/heads/a"], pack: pack)
+      for size in [16_384, 16_000, 5_000, 1_777] {
+        try await fixture.http2 { wire in
+          let fields = fixture.fields(
+            "/o/n/git-receive-pack", method: "POST", ("content-type", "application/x-git-receive-pack-request"),
+            ("authorization", "Bearer \(GatewayFixture.placeholder)"))
+          try await wire.headers(fields, 1, ends: false)
+          #expect(try await wire.upload(push, 1, pieces: size))
+          let answer = try await wire.answer(1)
+          #expect(answer.status == 200)
+        }
+        #expect(upstream.requests.last?.hasSuffix("\r\n\r\n" + push) == true, "\(size)")
+      }
+    }
+  }
+
   @Test func manyRefsAreCountedAndSomeAreNamed() async throws {
     try await Self.run([GitRule(repo: "**", push: true)]) { fixture, upstream in
       let push = Self.push((0..<500).map { "refs/heads/branch-\($0)" })

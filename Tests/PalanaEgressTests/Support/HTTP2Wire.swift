@@ -120,6 +120,30 @@ struct HTTP2Wire: ~Copyable {
     try await send(Self.data, ends ? 1 : 0, stream, ByteBuffer(string: text))
   }
 
+  /// Sends a whole body, no faster than the windows allow.
+  /// - Returns: false when the stream was reset before its end.
+  mutating func upload(_ text: String, _ stream: UInt32, pieces size: Int) async throws -> Bool {
+    _ = try await settle()
+    let bytes = Array(text.utf8)
+    // The connection's window is not narrower than that of the stream.
+    var window = Int(settings[4] ?? 65_535)
+    var sent = 0
+    while sent < bytes.count {
+      let count = min(size, bytes.count - sent)
+      while window < count {
+        guard let frame = try await step() else { return false }
+        var payload = frame.payload
+        if frame.type == Self.windowUpdate, frame.stream == stream { window += Int(payload.readInteger(as: UInt32.self) ?? 0) }
+        if frame.type == Self.reset, frame.stream == stream { return false }
+      }
+      window -= count
+      let isLast = sent + count == bytes.count
+      try await send(0, isLast ? 1 : 0, stream, ByteBuffer(bytes: bytes[sent..<(sent + count)]))
+      sent += count
+    }
+    return true
+  }
+
   mutating func open(_ stream: UInt32, by count: UInt32) async throws {
     try await send(Self.windowUpdate, 0, stream, ByteBuffer(integer: count))
   }
