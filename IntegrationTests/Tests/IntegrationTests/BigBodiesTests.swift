@@ -14,7 +14,7 @@ import Testing
       let down = try await platform.pcli("exec", "hauler", "--", "sh", "-c", "curl -sS '\(url)/bytes/\(Self.size)' | wc -c")
       #expect(down.output == "\(Self.size)\n")
       let up = try await platform.pcli(
-        "exec", "hauler", "--", "sh", "-c", "head -c \(Self.size) /dev/zero | curl -sS -T - '\(url)/upload'")
+        "exec", "hauler", "--", "sh", "-c", "head -c \(Self.size) /dev/zero | curl -sS --http1.1 -T - '\(url)/upload'")
       #expect(try up.json()["bytes"].number == Double(Self.size))
       #expect(try peakMemory(daemon) - before < Self.size / 4)
     }

@@ -119,7 +119,8 @@ struct Client: Sendable, CustomTestStringConvertible {
       name: "curl",
       outcomes: [
         "allowed": hello, "plain": hello, "bearer": good, "basic": good, "redirect": hello, "compressed": "513", "expectation": "200",
-        "chunked": "true", "version": "2", "version_1": "1.1", "version_0": "200", "parallel": "20", "denied": "host_not_allowed",
+        "chunked": "true", "chunked_2": "true", "version": "2", "version_1": "1.1", "version_0": "200", "parallel": "20",
+        "denied": "host_not_allowed",
         "denied_plain": "host_not_allowed",
       ]),
     Client(
