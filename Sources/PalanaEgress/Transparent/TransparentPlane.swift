@@ -54,21 +54,7 @@ final class TransparentPlane: Sendable {
     }
     channels.withLock { $0.listener = listener }
     let loop = self.loop
-    let datagrams = try await open(configuration.resolverPort, "the resolver for agents") { address in
-      try await DatagramBootstrap(group: group)
-        .channelOption(.maxMessagesPerRead, value: 32)
-        .channelInitializer { channel in
-          channel.eventLoop.makeCompletedFuture {
-            guard let resolver = loop.value.resolver else { throw ChannelError.ioOnClosedChannel }
-            try channel.pipeline.syncOperations.addHandler(ResolverDatagrams(resolver))
-          }
-        }
-        .bind(to: address).get()
-    }
-    channels.withLock { $0.datagrams = datagrams }
-    // The same port for both, also when the system chose it.
-    let port = datagrams.localAddress?.port.flatMap(UInt16.init(exactly:)) ?? configuration.resolverPort
-    let stream = try await open(port, "the resolver for agents") { address in
+    let stream = try await open(configuration.resolverPort, "the resolver for agents") { address in
       try await ServerBootstrap(group: group)
         .serverChannelOption(.backlog, value: 128)
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -84,6 +70,20 @@ final class TransparentPlane: Sendable {
         .bind(to: address).get()
     }
     channels.withLock { $0.stream = stream }
+    // The same port for both, also when the system chose it: among those of TCP, of which far more are taken.
+    let port = stream.localAddress?.port.flatMap(UInt16.init(exactly:)) ?? configuration.resolverPort
+    let datagrams = try await open(port, "the resolver for agents") { address in
+      try await DatagramBootstrap(group: group)
+        .channelOption(.maxMessagesPerRead, value: 32)
+        .channelInitializer { channel in
+          channel.eventLoop.makeCompletedFuture {
+            guard let resolver = loop.value.resolver else { throw ChannelError.ioOnClosedChannel }
+            try channel.pipeline.syncOperations.addHandler(ResolverDatagrams(resolver))
+          }
+        }
+        .bind(to: address).get()
+    }
+    channels.withLock { $0.datagrams = datagrams }
   }
 
   private func open(
