@@ -27,6 +27,8 @@ struct StopTests {
     let gate = Gate()
     try await GatewayFixture.run(Self.options(gate)) { fixture, upstream in
       try await fixture.http2 { wire in
+        // The connection ends with the answer: nothing more can be written then.
+        wire.opensWindows = false
         try await wire.headers(fixture.fields("/first"), 1)
         #expect(await fixture.eventually { upstream.requests.count == 1 })
         await fixture.stop()
