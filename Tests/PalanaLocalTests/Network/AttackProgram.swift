@@ -4,7 +4,7 @@
 /// Argument: a JSON object. Prints a JSON object: for each attack `blocked`, or who was reached.
 enum AttackProgram {
   static let text = #"""
-    import ctypes, errno, json, os, socket, struct, subprocess, sys
+    import ctypes, errno, json, os, re, socket, struct, subprocess, sys
     setup = json.loads(sys.argv[1])
     libc = ctypes.CDLL(None, use_errno=True)
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -127,9 +127,11 @@ enum AttackProgram {
         add("reserved group %x as another" % last, plain(MA, B, HOST, group))
         add("reserved group %x tcp" % last, lambda n: eth(group, MA, 0x800, ipv4(A, HOST, 6, syn(A, HOST, Q))))
         add("reserved group %x arp" % last, lambda n: eth(group, MA, 0x806, arp(2, MA, B, MGW, GW, n)))
-    body = datagram(P, mark("fragments") + b"x" * 40)
-    add("fragments", lambda n: eth(MGW, MA, 0x800, ipv4(A, GW, 17, body[:16], fragment=0x2000)))
-    add("fragments, the second", lambda n: eth(MGW, MA, 0x800, ipv4(A, GW, 17, body[16:], fragment=2)))
+    # Whether they are put together before the bridge's observer sees them depends on who else tracks connections on this machine, so
+    # each carries a whole mark.
+    body = datagram(P, mark("fragments").ljust(32) + mark("fragments, the second"))
+    add("fragments", lambda n: eth(MGW, MA, 0x800, ipv4(A, GW, 17, body[:40], fragment=0x2000)))
+    add("fragments, the second", lambda n: eth(MGW, MA, 0x800, ipv4(A, GW, 17, body[40:], fragment=5)))
     add("source route", lambda n: eth(MGW, MA, 0x800, ipv4(A, GW, 17, datagram(P, mark(n)), b"\x83\7\4" + ip(B) + b"\0")))
     add("icmp redirect", lambda n: eth(MGW, MA, 0x800, ipv4(A, GW, 1, b"\5\1\0\0" + ip(A) + ipv4(GW, B, 17, mark(n)))))
     for protocol in (2, 41, 47, 50, 132):
@@ -163,8 +165,7 @@ enum AttackProgram {
 
     reached = {}
     def note(data, who):
-        start = data.find(b"ATTACK<")
-        if start >= 0: reached.setdefault(data[start + 7:data.index(b">", start)].decode(), set()).add(who)
+        for name in re.findall(b"ATTACK<([^>]*)>", data): reached.setdefault(name.decode(), set()).add(who)
     def drain(s, who, take):
         while True:
             try: take(*s.recvfrom(65536), who)
