@@ -13,7 +13,8 @@ from peers import ADDRESS, BARE, CHECKED, CREDENTIAL, NAME, NAMES, STREAM, STREA
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "plb"
-SUBNET = "10.67.0.0/24"
+# Room for a thousand agents.
+SUBNET = "10.67.0.0/20"
 AGENT = "bench"
 
 
@@ -127,12 +128,13 @@ egress:
             list(pool.map(lambda name: self.pcli("run", name, "--template", "shell"), names))
 
     def apply_rules(self, count):
-        """A policy of so many rules for other hosts, for every agent."""
+        """Policies of so many rules for other hosts, for every agent. One policy has at most 1,000 rules."""
         rules = [{"id": f"r{number}", "host": f"h{number}.rules.bench.test", "methods": ["GET"], "paths": ["/v1/**"]}
                  for number in range(count)]
-        file = self.folder / "rules.json"
-        file.write_text(json.dumps({"apiVersion": "palana.dev/v1alpha1", "kind": "EgressPolicy", "metadata": {"name": "many"},
-                                    "spec": {"rules": rules}}))
+        policies = [{"apiVersion": "palana.dev/v1alpha1", "kind": "EgressPolicy", "metadata": {"name": f"many-{start // 1000}"},
+                     "spec": {"rules": rules[start:start + 1000]}} for start in range(0, count, 1000)]
+        file = self.folder / "rules.yaml"
+        file.write_text("\n---\n".join(json.dumps(policy) for policy in policies))
         self.pcli("apply", "-f", str(file))
 
     def client_place(self, name=AGENT):

@@ -28,7 +28,6 @@ package final class EnvoyDataPlane: EgressDataPlane {
     "secrets in bodies and websocket frames: refused",
     "secrets in responses are not looked for; egress.envoy.unscrubbed accepts that, otherwise requests with a secret are refused",
     "HTTP/2 inside of tunnels, tunnels to addresses and pushes of Git: refused",
-    "egress.limits.newConnectionsPerSecond has no effect; connectionsPerAgent has",
   ]
 
   // MARK: Life
@@ -42,7 +41,9 @@ package final class EnvoyDataPlane: EgressDataPlane {
       authorization: AuthorizationService(judge: judge, board: board),
       discovery: DiscoveryService(
         judge: judge, board: board,
-        listener: AgentListener(address: configuration.egress.listenAddress, port: configuration.egress.listenPort),
+        listener: AgentListener(
+          address: configuration.egress.listenAddress, port: configuration.egress.listenPort,
+          newConnectionsPerSecond: configuration.egress.limits.newConnectionsPerSecond),
         secretLimit: configuration.egress.limits.leafCapacity, logger: logger,
         lost: { [self] in endEnvoy() }),
       accessLog: AccessLogService(judge: judge, board: board)

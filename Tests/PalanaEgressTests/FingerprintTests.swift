@@ -95,13 +95,15 @@ struct FingerprintTests {
     #expect(scrubber.finish() == nil)
   }
 
-  @Test func randomTextsAgainstASlowSearch() {
+  /// Short values are looked for at every place, longer ones at fewer.
+  @Test(arguments: [8...14, 8...8, 9...30, 12...12, 15...40, 60...60])
+  func randomTextsAgainstASlowSearch(_ lengths: ClosedRange<Int>) {
     var generator = Seeded(seed: 7)
     for _ in 0..<2_000 {
       // Few letters, so that beginnings and overlaps happen all the time.
       let letters = Array("abcdef".utf8)
       let values = (0..<3).map { _ in
-        (0..<Int.random(in: 8...14, using: &generator)).compactMap { _ in letters.randomElement(using: &generator) }
+        (0..<Int.random(in: lengths, using: &generator)).compactMap { _ in letters.randomElement(using: &generator) }
       }
       var text: [UInt8] = []
       while text.count < 120 {

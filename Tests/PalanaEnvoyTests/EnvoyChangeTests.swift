@@ -106,6 +106,30 @@ struct EnvoyChangeTests {
     }
   }
 
+  /// Five seconds' worth at once are five connections; how many more come in depends on how long the attempts take.
+  @Test func newConnectionsAreBoundedForEachAgent() async throws {
+    var options = EnvoyFixture.Options()
+    options.limits.newConnectionsPerSecond = 1
+    try await EnvoyFixture.run(options) { fixture, _ in
+      func connects(_ source: String, _ token: String) async throws -> Bool {
+        let head = try? await fixture.client(from: source) { wire in
+          try await wire.send(fixture.connect("allowed.test", token: token))
+          return try await wire.head()
+        }
+        return (head ?? nil) != nil
+      }
+      var refused = false
+      for attempt in 0..<2_000 where !refused {
+        refused = try await !connects("127.0.1.1", EnvoyFixture.tokenA)
+        #expect(!refused || attempt >= 5)
+      }
+      #expect(refused)
+      #expect(try await connects("127.0.1.2", EnvoyFixture.tokenB))
+      // The bucket fills again.
+      #expect(await fixture.eventually { (try? await connects("127.0.1.1", EnvoyFixture.tokenA)) == true })
+    }
+  }
+
   @Test func requestsInFlightAreBounded() async throws {
     var options = EnvoyFixture.Options()
     options.limits.requestsInFlight = 1

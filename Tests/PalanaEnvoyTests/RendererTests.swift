@@ -28,7 +28,9 @@ import Testing
         ticket: ticket, agent: AgentID(owner: owner, name: try ResourceName(name)), source: try #require(IPAddress(address)),
         connections: 1024)
     }
-    let message = try AgentListener(address: try #require(IPAddress("10.77.0.1")), port: 3128).message(chains)
+    let message = try AgentListener(
+      address: try #require(IPAddress("10.77.0.1")), port: 3128, newConnectionsPerSecond: 200
+    ).message(chains)
     try compare(Array(message.textFormatString().utf8), with: "listener.textproto")
   }
 

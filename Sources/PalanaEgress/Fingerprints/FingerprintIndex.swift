@@ -1,6 +1,8 @@
 /// Finds the forms of many values in one pass over some bytes.
 ///
-/// A bitmap answers for nearly every place, by one multiplication of the eight bytes there, that no form begins. The time is
+/// A form that covers several places in a row shows at each of them, so only one place in so many is looked at (Wu and Manber's idea):
+/// one in eight where the shortest form has fifteen bytes. A bitmap answers for nearly every one, by one multiplication of the eight
+/// bytes there, that they are nowhere near the beginning of a form; where they may be, another one answers for each place. The time is
 /// linear in the bytes whatever they are: at a place where one may begin, eight bytes at a time are compared, and forms that could
 /// overlap themselves are not looked for whole (``SecretForms``).
 final class FingerprintIndex: Sendable {
@@ -23,6 +25,11 @@ final class FingerprintIndex: Sendable {
   private let bitmap: [UInt64]
   /// From a product to the number of its bit.
   private let shift: UInt64
+  /// How far the places are apart that are looked at first.
+  private let stride: Int
+  /// The eight bytes at each of the first ``stride`` places of every form.
+  private let openings: [UInt64]
+  private let openingShift: UInt64
   /// The first entry with a window, by open addressing; -1 is free.
   private let slots: [Int32]
   private let entries: [Entry]
@@ -57,11 +64,28 @@ final class FingerprintIndex: Sendable {
       entries[index].next = slots[slot]
       slots[slot] = Int32(index)
     }
+    stride = Self.stride(entries.map(\.form))
+    (openings, openingShift) = Self.openings(entries.map(\.form), stride: stride)
     self.bitmap = bitmap
     self.slots = slots
     self.entries = entries
     windows = entries.map(\.form.window)
     prefixes = (0..<7).map { length in Array(Set(entries.map { $0.form.prefixes[length] })).sorted() }
+  }
+
+  /// Each of so many places must have eight bytes of the form behind it.
+  private static func stride(_ forms: [FormFingerprint]) -> Int { min(8, max(1, (forms.map(\.length).min() ?? 8) - 7)) }
+
+  /// One place in thirty gives a false alarm, which costs no more than looking at each.
+  private static func openings(_ forms: [FormFingerprint], stride: Int) -> (bitmap: [UInt64], shift: UInt64) {
+    let bits = UInt64(min(log2(forms.count * stride) + 5, Int(FingerprintKey.openingBits)))
+    var bitmap = [UInt64](repeating: 0, count: 1 << (bits - 6))
+    for form in forms {
+      let first = form.window >> (FingerprintKey.windowBits - bits)
+      let others = form.openings.prefix(stride - 1).map { UInt64($0) >> (FingerprintKey.openingBits - bits) }
+      for bit in [first] + others { bitmap[Int(bit >> 6)] |= 1 << (bit & 63) }
+    }
+    return (bitmap, 64 - bits)
   }
 
   /// A power of two, at least eight, that is not smaller.
@@ -95,7 +119,7 @@ final class FingerprintIndex: Sendable {
       }
     }
     guard !isFinal else { return findings }
-    for length in stride(from: min(7, count), to: 0, by: -1) {
+    for length in Swift.stride(from: min(7, count), to: 0, by: -1) {
       let prefix = unsafe key.prefix(base.word(at: count - length, count: length))
       if Self.contains(prefixes[length - 1], prefix) {
         findings.settled = count - length
@@ -105,17 +129,37 @@ final class FingerprintIndex: Sendable {
     return findings
   }
 
-  /// The next place where the bitmap does not exclude the beginning of a form.
+  /// The next place where a form may begin.
   private func candidate(_ base: UnsafeRawPointer, from start: Int, to end: Int) -> Int? {
+    guard stride > 1 else { return unsafe first(in: bitmap, shift, base, from: start, to: end, every: 1) }
+    var low = start
+    while low + stride <= end {
+      guard let place = unsafe first(in: openings, openingShift, base, from: low + stride - 1, to: end, every: stride) else {
+        // Behind the last place that was looked at.
+        low += ((end - low) / stride) * stride
+        break
+      }
+      if let found = unsafe first(in: bitmap, shift, base, from: max(low, place - stride + 1), to: place + 1, every: 1) {
+        return found
+      }
+      low = place + 1
+    }
+    return unsafe first(in: bitmap, shift, base, from: low, to: end, every: 1)
+  }
+
+  /// The first of the places that a bitmap does not exclude.
+  @inline(__always)
+  private func first(
+    in bitmap: [UInt64], _ shift: UInt64, _ base: UnsafeRawPointer, from start: Int, to end: Int, every step: Int
+  ) -> Int? {
     let multiplier = key.windowMultiplier
-    let shift = self.shift
     return unsafe bitmap.withUnsafeBufferPointer { bitmap in
       var place = start
       while place < end {
         let bit = (unsafe base.word(at: place) &* multiplier) &>> shift
         // A product has as many high bits as the bitmap has bits, so the index is within it.
         if unsafe bitmap[Int(truncatingIfNeeded: bit &>> 6)] & (1 &<< (bit & 63)) != 0 { return place }
-        place &+= 1
+        place &+= step
       }
       return nil
     }

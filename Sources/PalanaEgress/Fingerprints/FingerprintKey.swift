@@ -26,6 +26,12 @@ struct FingerprintKey: Sendable {
   @inline(__always)
   func window(_ bytes: UInt64) -> UInt64 { (bytes &* first) &>> (64 &- Self.windowBits) }
 
+  /// The bits of ``opening(_:)``.
+  static let openingBits: UInt64 = 20
+
+  /// Of the eight bytes that begin at the second to eighth byte of a form: the highest 20 bits of ``window(_:)``.
+  func opening(_ bytes: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: (bytes &* first) &>> (64 &- Self.openingBits)) }
+
   /// Of any later eight bytes: eight bits, so that nearly all of what they hold stays unknown.
   @inline(__always)
   func check(_ bytes: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: (bytes &* later) &>> 56) }

@@ -16,6 +16,8 @@ struct FormFingerprint: Sendable {
   let length: Int
   /// Of the first eight bytes.
   let window: UInt64
+  /// Of the eight bytes from the second byte on, from the third, and so on up to the eighth, as far as the form reaches.
+  let openings: [UInt32]
   /// Of every further eight bytes, so that what begins like a value is told apart from it long before its end.
   private let checks: [UInt8]
   /// Of the last eight bytes.
@@ -28,10 +30,11 @@ struct FormFingerprint: Sendable {
   init(_ form: [UInt8], key: FingerprintKey) {
     length = form.count
     // The bytes are only read, within the length that was looked at.
-    (window, checks, tail, whole, prefixes) = unsafe form.withUnsafeBytes { bytes in
-      guard let base = bytes.baseAddress, bytes.count >= SecretForms.shortest else { return (0, [], 0, 0, []) }
+    (window, openings, checks, tail, whole, prefixes) = unsafe form.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress, bytes.count >= SecretForms.shortest else { return (0, [], [], 0, 0, []) }
       return unsafe (
         key.window(base.word(at: 0)),
+        (0..<min(7, bytes.count - 8)).map { unsafe key.opening(base.word(at: $0 + 1)) },
         stride(from: 8, through: bytes.count - 8, by: 8).map { unsafe key.check(base.word(at: $0)) },
         key.check(base.word(at: bytes.count - 8)), key.whole(bytes),
         (1...7).map { unsafe key.prefix(base.word(at: 0, count: $0)) }

@@ -6,6 +6,8 @@ import SwiftProtobuf
 struct AgentListener {
   let address: IPAddress
   let port: UInt16
+  /// New connections of one agent in a second, five seconds' worth at once; 0 is no limit.
+  var newConnectionsPerSecond = 0
 
   private typealias Listener = Envoy_Config_Listener_V3_Listener
   private typealias Chain = Envoy_Config_Listener_V3_FilterChain
@@ -53,12 +55,24 @@ struct AgentListener {
     proxy.cluster = EnvoyNames.proxyCluster
     // The inner listener has the time limits.
     proxy.idleTimeout = SwiftProtobuf.Google_Protobuf_Duration()
-    chain.filters = [
-      try Self.filter("envoy.filters.network.connection_limit", limit),
+    // The limit of connections stands first: it counts every end of a connection, so it has to see every beginning.
+    chain.filters = [try Self.filter("envoy.filters.network.connection_limit", limit)]
+    if let rate = rateLimit() { chain.filters.append(try Self.filter("envoy.filters.network.local_ratelimit", rate)) }
+    chain.filters += [
       try Self.filter("envoy.filters.network.set_filter_state", states),
       try Self.filter("envoy.filters.network.tcp_proxy", proxy),
     ]
     return chain
+  }
+
+  private func rateLimit() -> Envoy_Extensions_Filters_Network_LocalRatelimit_V3_LocalRateLimit? {
+    guard let rate = UInt32(exactly: newConnectionsPerSecond), rate > 0 else { return nil }
+    var limit = Envoy_Extensions_Filters_Network_LocalRatelimit_V3_LocalRateLimit()
+    limit.statPrefix = "agent"
+    limit.tokenBucket.maxTokens = rate.multipliedReportingOverflow(by: 5).overflow ? .max : rate * 5
+    limit.tokenBucket.tokensPerFill = SwiftProtobuf.Google_Protobuf_UInt32Value(rate)
+    limit.tokenBucket.fillInterval.seconds = 1
+    return limit
   }
 
   /// Tells of connections for which there is no chain.
