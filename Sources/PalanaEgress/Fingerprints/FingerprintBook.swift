@@ -67,9 +67,10 @@ final class FingerprintBook: Sendable {
   func learn(_ binding: PlaceholderBinding, _ value: Redacted<String>) {
     let proof = key.proof(value)
     let isKnown = state.withLock { state in
-      guard state.wanted[binding.ref] != nil else { return true }
-      guard let known = state.known[binding.ref], known.proof == proof else { return false }
-      state.known[binding.ref]?.revision = binding.revision
+      // Every request that carries a value comes by here, nearly always with one that is known: that is one look-up.
+      guard let known = state.known[binding.ref] else { return state.wanted[binding.ref] == nil }
+      guard known.proof == proof else { return false }
+      if known.revision != binding.revision { state.known[binding.ref]?.revision = binding.revision }
       return true
     }
     guard !isKnown else { return }

@@ -60,6 +60,12 @@ struct HeadFields {
     bytes.getString(at: bytes.readerIndex + Int(range.start), length: range.count) ?? ""
   }
 
+  /// As ``text(_:)``, in lower case. Names that came over HTTP/2 are already.
+  func lowerText(_ range: ByteRange) -> String {
+    let text = text(range)
+    return text.utf8.contains { ByteClass.lowercase($0) != $0 } ? text.lowercased() : text
+  }
+
   /// Whether the bytes are `lower`, without regard to case.
   func equal(_ range: ByteRange, _ lower: StaticString) -> Bool {
     FieldName.equal(bytes.readableBytesUInt8Span.extracting(range.range), lower)

@@ -19,7 +19,7 @@ enum HTTP2Fields {
         case .left: continue
         }
       }
-      let name = fields.text(field.name).lowercased()
+      let name = fields.lowerText(field.name)
       if isWebsocket, name == "sec-websocket-accept" { continue }
       headers.add(name: name, value: fields.text(field.value))
     }
@@ -41,7 +41,7 @@ enum HTTP2Fields {
     }
     headers.add(name: ":path", value: fields.text(head.target))
     for field in fields.fields {
-      let name = fields.text(field.name).lowercased()
+      let name = fields.lowerText(field.name)
       switch field.known {
       case .host, .connection, .transferEncoding, .upgrade, .te: continue
       // What is worth guessing does not go into a table whose size can be observed.
@@ -64,7 +64,7 @@ enum HTTP2Fields {
   static func trailers(_ fields: HeadFields) -> HPACKHeaders {
     var headers = HPACKHeaders()
     for field in fields.fields where field.known == .other {
-      headers.add(name: fields.text(field.name).lowercased(), value: fields.text(field.value))
+      headers.add(name: fields.lowerText(field.name), value: fields.text(field.value))
     }
     return headers
   }
