@@ -58,6 +58,8 @@ extension LocalEngine {
       ? [:] : try await configuration.readableSecrets(key.owner, key.name, plan.readableSecrets)
     guard !contained.contains(id) else { throw PalanaError(.denied, "agent ‘\(key.name)’ is killed") }
 
+    preparing[id] = allocation.address
+    defer { preparing[id] = nil }
     let handle = try await network.prepare(id, address: allocation.address)
     live[id] = LiveAgentFacts(name: key.name, owner: key.owner, uid: plan.uid, address: allocation.address)
     try await configuration.publish(live)

@@ -29,6 +29,8 @@ package actor LocalEngine {
 
   /// Agents that have a network, and so a place in the gateways' tables.
   var live: [AgentID: LiveAgentFacts] = [:]
+  /// Agents whose network is being made, with their addresses.
+  var preparing: [AgentID: IPAddress] = [:]
   /// Agents that a kill has cut off: nothing of theirs is started until they are restored, whatever the store says at that moment.
   var contained: Set<AgentID> = []
   /// Progress of starts that take long, for the status.
@@ -77,12 +79,16 @@ package actor LocalEngine {
       "agents recovered", metadata: ["agents": "\(agents.count)", "running": "\(live.count)"])
   }
 
+  /// Those that run, and those whose network is being made: it must not be taken for one that nobody wants.
+  private var desiredNetworks: [AgentNetworkDesire] {
+    let running = live.map { id, facts in AgentNetworkDesire(agent: id, address: facts.address, isCut: contained.contains(id)) }
+    let pending = preparing.filter { live[$0.key] == nil }
+    return running + pending.map { AgentNetworkDesire(agent: $0.key, address: $0.value, isPending: true) }
+  }
+
   /// Brings back what a drift took away: interfaces, sets, rules.
   func reconcileNetwork() async throws(PalanaError) {
-    let desired = live.map { id, facts in
-      AgentNetworkDesire(agent: id, address: facts.address, isCut: contained.contains(id))
-    }
-    let report = try await network.reconcile(desired: desired)
+    let report = try await network.reconcile { [self] in await desiredNetworks }
     for repair in report.repairs {
       logger.warning("network repaired", metadata: ["repair": "\(repair)"])
       // The sandbox still lives in the namespace that is gone: only a new start connects it again.

@@ -9,11 +9,15 @@ extension AgentNetwork {
   /// agents that are not desired are removed. Cheap when nothing is wrong.
   ///
   /// It never lets back an agent that ``cut(_:)`` cut off, since `desired` may be older than the kill; only ``restore(_:)`` does.
-  /// - Parameter desired: all agents that should have a network.
+  /// - Parameter desired: all agents that should have a network, as of the moment at which it is asked: nothing is made or removed
+  ///   between that and the work.
   /// - Returns: what was repaired, and the agents for which it failed.
   /// - Throws: ``PalanaError`` when the firewall or the bridge cannot be brought back. No agent speaks then.
-  package func reconcile(desired: [AgentNetworkDesire]) async throws(PalanaError) -> ReconcileReport {
+  package func reconcile(
+    _ desired: @Sendable () async -> [AgentNetworkDesire]
+  ) async throws(PalanaError) -> ReconcileReport {
     let report = try await turnstile.pass { () async throws(PalanaError) in
+      let desired = await desired()
       var report = ReconcileReport()
       if try await !structure({ () throws(NetlinkError) in try self.table.isIntact() }) {
         try await replaceTables()
@@ -32,6 +36,11 @@ extension AgentNetwork {
     return report
   }
 
+  /// As ``reconcile(_:)``, for a state that nobody changes meanwhile.
+  package func reconcile(desired: [AgentNetworkDesire]) async throws(PalanaError) -> ReconcileReport {
+    try await reconcile { desired }
+  }
+
   private func reconcileNow(
     _ desired: [AgentNetworkDesire], _ seen: ReconcileReport
   ) throws(NetlinkError) -> ReconcileReport {
@@ -40,7 +49,7 @@ extension AgentNetwork {
     let (index, isRepaired) = try bridge.ensure(forwarding: table.needsForwarding, &socket)
     if isRepaired { report.repairs.append(.bridge) }
     try removeOrphans(desired, &report, &socket)
-    for desire in desired {
+    for desire in desired where !desire.isPending {
       do throws(NetlinkError) {
         try reconcile(desire, bridge: index, &report, &socket)
       } catch {

@@ -28,8 +28,12 @@ package struct AgentNetworkDesire: Hashable, Sendable {
   package var address: IPAddress
   /// It was killed: the network may exist, but nothing passes.
   package var isCut: Bool
-  package init(agent: AgentID, address: IPAddress, isCut: Bool = false) {
+  /// It is being made by somebody else: it is neither made nor removed here.
+  package var isPending: Bool
+
+  package init(agent: AgentID, address: IPAddress, isCut: Bool = false, isPending: Bool = false) {
     self.agent = agent
+    self.isPending = isPending
     self.address = address
     self.isCut = isCut
   }

@@ -2,6 +2,7 @@ import Foundation
 import PalanaCore
 import PalanaLocal
 import PalanaPlan
+import Synchronization
 import Testing
 
 /// What others change, on purpose or not, is brought back within one reconciliation.
@@ -107,6 +108,35 @@ struct ReconcileTests {
     }
   }
 
+  /// While one agent after the other is made, all that is wanted stays: what is desired is asked for when nothing else is under way.
+  @Test func whatIsMadeMeanwhileIsNoOrphan() async throws {
+    try await NetworkFixture.with { fixture in
+      let wanted = Wanted()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+          while !wanted.isComplete {
+            let report = try await fixture.network.reconcile { wanted.desires }
+            #expect(report.repairs == [])
+          }
+        }
+        group.addTask {
+          for number in 2..<62 {
+            // As the engine does: said first, then made.
+            var desire = try fixture.desire(number)
+            desire.isPending = true
+            wanted.add(desire)
+            let handle = try await fixture.prepare(number)
+            wanted.made(desire.agent)
+            #expect(FileManager.default.fileExists(atPath: handle.namespacePath))
+          }
+          wanted.complete()
+        }
+        try await group.waitForAll()
+      }
+      #expect(fixture.network.list().count == 60)
+    }
+  }
+
   @Test func whatIsDesiredIsMadeAndWhatIsNotIsRemoved() async throws {
     try await NetworkFixture.with { fixture in
       _ = try await fixture.prepare(5)
@@ -134,4 +164,19 @@ struct ReconcileTests {
       #expect(fixture.network.list().map(\.agent) == [try fixture.agent(6)])
     }
   }
+}
+
+/// Which agents are wanted at this moment.
+private final class Wanted: Sendable {
+  private let state = Mutex<(desires: [AgentNetworkDesire], isComplete: Bool)>(([], false))
+
+  var desires: [AgentNetworkDesire] { state.withLock { $0.desires } }
+  var isComplete: Bool { state.withLock { $0.isComplete } }
+  func add(_ desire: AgentNetworkDesire) { state.withLock { $0.desires.append(desire) } }
+  func made(_ agent: AgentID) {
+    state.withLock { state in
+      for index in state.desires.indices where state.desires[index].agent == agent { state.desires[index].isPending = false }
+    }
+  }
+  func complete() { state.withLock { $0.isComplete = true } }
 }
