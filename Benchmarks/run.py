@@ -60,21 +60,30 @@ def measure(context, areas, workers):
     for area in AREAS:
         if area not in areas:
             continue
-        if area == "questions":
-            result["egress"] = []
-            for count in workers:
-                result["egress"].append(egress.run(context, count))
-                show(context, table.egress(result["egress"][-1]))
-        elif area == "streams":
-            result[area] = traffic.streams(context)
-            show(context, table.streams(result[area]))
-        elif not context.with_palana:
-            context.skip(area, "it measures Palana only")
-        else:
-            runner = {"scale": traffic.scale, "flood": traffic.flood, "start": start.run, "kill": kill.run}[area]
-            result[area] = runner(context)
-            show(context, getattr(table, area)(result[area]))
+        try:
+            measure_area(context, area, workers, result)
+        except (load.BenchmarkError, OSError) as error:
+            # Half an hour of the others' numbers is not thrown away.
+            print(f"error: {area}: {error}", file=sys.stderr, flush=True)
+            result.setdefault("failed", {})[area] = str(error)
     return result
+
+
+def measure_area(context, area, workers, result):
+    if area == "questions":
+        result["egress"] = []
+        for count in workers:
+            result["egress"].append(egress.run(context, count))
+            show(context, table.egress(result["egress"][-1]))
+    elif area == "streams":
+        result[area] = traffic.streams(context)
+        show(context, table.streams(result[area]))
+    elif not context.with_palana:
+        context.skip(area, "it measures Palana only")
+    else:
+        runner = {"scale": traffic.scale, "flood": traffic.flood, "start": start.run, "kill": kill.run}[area]
+        result[area] = runner(context)
+        show(context, getattr(table, area)(result[area]))
 
 
 def show(context, text):
@@ -165,6 +174,8 @@ def main():
         for name, reason in context.skipped.items():
             print(f"skipped: {name}: {reason}")
         print(f"{write(result)} ({time.monotonic() - begun:.0f} s)")
+        if "failed" in result:
+            raise load.BenchmarkError(f"not everything was measured: {', '.join(result['failed'])}")
     finally:
         machine.PeerNetwork.remove()
         machine.prefer(os.getpid(), 0)
