@@ -39,6 +39,7 @@ class Installation:
         self.folder, self.home, self.threads, self.cores = folder, folder / "home", threads, cores
         # The load of a benchmark is a flood: what is measured is how fast the gateway is, not what it permits one agent.
         self.limits = {"newConnectionsPerSecond": 0, "requestsInFlight": 0} if limits is None else limits
+        self.policies = 0
         self.program = release_folder() / "pcli"
 
     def pcli(self, *arguments, check=True, timeout=120):
@@ -136,6 +137,9 @@ egress:
         file = self.folder / "rules.yaml"
         file.write_text("\n---\n".join(json.dumps(policy) for policy in policies))
         self.pcli("apply", "-f", str(file))
+        for number in range(len(policies), self.policies):
+            self.pcli("delete", "egresspolicy", f"many-{number}")
+        self.policies = len(policies)
 
     def client_place(self, name=AGENT):
         """What a client needs to speak as the agent: `namespace`, `proxy` (IP:PORT), `auth`, `ca` (a file)."""

@@ -140,6 +140,7 @@ def scale(context):
         for count in rules:
             installation.apply_rules(count)
             result["rules"][str(count)] = measure(f"{count} rules", peers.CHECKED, ())
+        installation.apply_rules(1)
         running = 1
         for count in agents:
             context.say(f"starting agents up to {count}")

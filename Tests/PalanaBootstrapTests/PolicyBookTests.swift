@@ -66,6 +66,26 @@ import Testing
     #expect(try alone.decideImmediately(request(one, host: "own.example.com"))?.rule == "agent/own")
   }
 
+  /// The same version in a file may be another state; in the store it is not.
+  @Test func whatStandsInAVersionIsReadAgainUnlessItIsTheStores() throws {
+    func policy(_ host: String, version: String) throws -> EgressPolicy {
+      EgressPolicy(
+        metadata: ObjectMeta(name: try ResourceName("p"), uid: "u", resourceVersion: version),
+        spec: EgressPolicySpec(rules: [EgressRule(id: "r", host: host)]))
+    }
+    let demo = try agent()
+    for trusts in [false, true] {
+      let book = PolicyBook(guardrails: [], trustsVersions: trusts, logger: Logger(label: "test"))
+      func allows(_ host: String, _ policy: EgressPolicy) throws -> Bool {
+        try book.core(for: demo, template: nil, policies: [policy]).decideImmediately(request(demo, host: host))?.isAllowed == true
+      }
+      #expect(try allows("a.example.com", policy("a.example.com", version: "1")))
+      #expect(try allows("b.example.com", policy("b.example.com", version: "2")))
+      #expect(try !allows("a.example.com", policy("b.example.com", version: "2")))
+      #expect(try allows("b.example.com", policy("b.example.com", version: "1")) == !trusts)
+    }
+  }
+
   @Test func brokenRulesLetNothingPass() throws {
     let book = PolicyBook(guardrails: [], logger: Logger(label: "test"))
     let broken = try agent(rules: [EgressRule(id: "a", host: "a.example.com"), EgressRule(id: "b", host: "*")])

@@ -38,7 +38,7 @@ struct LocalPlatform: Service {
     let audit = spool.makeWriter(label: "daemon")
     let stored = CachingSecretSource(store: openBao.gateway)
     let guardrails = try await configuration.loadGuardrails(tools, logger: logger)
-    let book = PolicyBook(guardrails: guardrails, logger: logger)
+    let book = PolicyBook(guardrails: guardrails, trustsVersions: true, logger: logger)
     let addresses = try addressPolicy()
     let staticHosts = try configuration.staticHosts()
 

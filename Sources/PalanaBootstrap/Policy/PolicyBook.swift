@@ -10,20 +10,42 @@ import Synchronization
 package final class PolicyBook: Sendable {
   private let guardrails: [any Guardrail]
   private let cache = GuardrailCache()
-  private let compiled = Mutex<[[RuleSource]: CompiledRules]>([:])
+  private let compiled = Mutex<[[ListKey]: CompiledRules]>([:])
+  private let trustsVersions: Bool
   private let logger: Logger
 
-  package init(guardrails: [any Guardrail], logger: Logger) {
+  /// - Parameter trustsVersions: whether objects come from the store, which gives each state of one a version of its own. What stands in
+  ///   a file says anything.
+  package init(guardrails: [any Guardrail], trustsVersions: Bool = false, logger: Logger) {
     self.guardrails = guardrails
+    self.trustsVersions = trustsVersions
     self.logger = logger
+  }
+
+  /// One list of rules. An object of the store is known by its version; reading thousands of rules for each of thousands of agents, only
+  /// to find that they are the same, would take longer than anything else.
+  private struct ListKey: Hashable {
+    var place: String
+    var version: String?
+    /// Where there is no version.
+    var rules: [EgressRule]?
+
+    init(_ place: String, _ metadata: ObjectMeta?, _ rules: [EgressRule]) {
+      self.place = place
+      if let uid = metadata?.uid, let version = metadata?.resourceVersion {
+        self.version = uid + "/" + version
+      } else {
+        self.rules = rules
+      }
+    }
   }
 
   /// What decides for `agent`. Rules that cannot be compiled (they were checked when they were written, so the database was edited)
   /// let nothing pass, and that is logged.
   package func core(for agent: Agent, template: AgentTemplate?, policies: [EgressPolicy]) -> DecisionCore {
-    let sources = Self.sources(for: agent, template: template, policies: policies)
     do {
-      return DecisionCore(rules: try compile(sources), guardrails: guardrails, cache: cache)
+      let rules = try compile(agent, template, policies)
+      return DecisionCore(rules: rules, guardrails: guardrails, cache: cache)
     } catch {
       logger.error(
         "egress rules are broken, nothing passes",
@@ -47,13 +69,25 @@ package final class PolicyBook: Sendable {
     return sources
   }
 
-  private func compile(_ sources: [RuleSource]) throws(PalanaError) -> CompiledRules {
-    if let known = compiled.withLock({ $0[sources] }) { return known }
-    let rules = try CompiledRules(sources)
+  private func compile(
+    _ agent: Agent, _ template: AgentTemplate?, _ policies: [EgressPolicy]
+  ) throws(PalanaError) -> CompiledRules {
+    var key: [ListKey] = []
+    // The agent's own are few and, unlike its version, seldom change.
+    if let rules = agent.spec.egress?.rules, !rules.isEmpty { key.append(ListKey("agent", nil, rules)) }
+    if let template {
+      key.append(
+        ListKey("template/\(template.metadata.name)", trustsVersions ? template.metadata : nil, template.spec.egress?.rules ?? []))
+    }
+    for policy in policies where policy.spec.selector?.selects(agent) ?? true {
+      key.append(ListKey("policy/\(policy.metadata.name)", trustsVersions ? policy.metadata : nil, policy.spec.rules))
+    }
+    if let known = compiled.withLock({ $0[key] }) { return known }
+    let rules = try CompiledRules(Self.sources(for: agent, template: template, policies: policies))
     compiled.withLock { table in
       // Sets that are no longer in use are dropped with the rest when the table has grown; the live ones come back at once.
       if table.count >= 4096 { table.removeAll(keepingCapacity: true) }
-      table[sources] = rules
+      table[key] = rules
     }
     return rules
   }
