@@ -21,6 +21,7 @@ extension ClientConnection: HTTP2Owner {
   }
 
   func accept(_ headers: HPACKHeaders, _ id: HTTP2StreamID, endsStream: Bool, on connection: HTTP2Connection) {
+    loop.turns.worked(agent.id)
     let flow = RequestFlow(agent: agent, source: self.flow.source, loop: loop)
     flow.tunnel = tunnel
     flow.spareFields = self.flow.spareFields

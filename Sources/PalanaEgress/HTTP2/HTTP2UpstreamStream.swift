@@ -157,6 +157,7 @@ final class HTTP2UpstreamStream: HTTP2Stream, UpstreamSide {
         return
       }
       hasHead = true
+      loop.turns.worked(key.agent)
       switch head.framing {
       case .length(let count): expected = count
       case .none: expected = 0

@@ -13,6 +13,11 @@ final class ReadTurns {
     let meter: AgentMeter
     fileprivate var connections = 0
     fileprivate var used = 0
+    /// Requests and answers since the last round, and the reads that brought them.
+    fileprivate var work = 0
+    fileprivate var reads = 0
+    /// How many reads it may have in a round.
+    fileprivate var allowance = ReadTurns.most
     fileprivate var round: UInt64 = 0
     fileprivate var waiting: Deque<Waiter> = []
     fileprivate var heldUntil = NIODeadline.uptimeNanoseconds(0)
@@ -26,8 +31,9 @@ final class ReadTurns {
 
   fileprivate struct Waiter { weak var gate: ReadGate? }
 
-  /// Reads of one agent before the others' turn comes. Each takes some ten to some hundred microseconds of the loop.
-  private static let most = 8
+  /// Reads of one agent before the others' turn comes. Each takes some ten to some hundred microseconds of the loop, when it brings one
+  /// request or answer; over HTTP/2 it may bring a hundred, and then fewer reads are a turn.
+  fileprivate static let most = 8
   /// How long an agent counts as active after it has read.
   private static let memory: TimeAmount = .seconds(2)
   /// Until the next turn: long enough for the loop to look at every other connection.
@@ -69,6 +75,22 @@ final class ReadTurns {
     isContended = shares.values.lazy.filter { $0.lastRead + Self.memory > now }.prefix(2).reduce(0) { sum, _ in sum + 1 } > 1
   }
 
+  /// A request of an agent was begun, or one of its answers came.
+  func worked(_ id: AgentID) {
+    guard isContended else { return }
+    shares[id]?.work += 1
+  }
+
+  /// What the reads of the last rounds brought decides how many the next one has.
+  private func begin(_ share: Share) {
+    share.round = round
+    share.used = 0
+    guard share.reads > 0 else { return }
+    share.allowance = max(1, Self.most / max(1, share.work / share.reads))
+    share.reads = 0
+    share.work = 0
+  }
+
   // MARK: Reading
 
   /// Whether `gate` may read now; if not, it is called when it may.
@@ -80,12 +102,12 @@ final class ReadTurns {
       return false
     }
     guard isContended else { return true }
-    if share.round != round {
-      share.round = round
-      share.used = 0
-    }
+    if share.round != round { begin(share) }
     share.used += 1
-    guard share.used > Self.most else { return true }
+    guard share.used > share.allowance else {
+      share.reads += 1
+      return true
+    }
     share.waiting.append(Waiter(gate: gate))
     schedule(after: Self.pause)
     return false
@@ -115,14 +137,15 @@ final class ReadTurns {
         next = min(next ?? .hours(1), share.heldUntil - now)
         continue
       }
-      var left = Self.most
-      share.round = round
+      begin(share)
+      var left = share.allowance
       while left > 0, let waiter = share.waiting.popFirst() {
         guard let gate = waiter.gate else { continue }
         left -= 1
+        share.reads += 1
         gate.readNow()
       }
-      share.used = Self.most - left
+      share.used = share.allowance - left
       if !share.waiting.isEmpty { next = min(next ?? .hours(1), Self.pause) }
     }
     if let next { schedule(after: next) }

@@ -78,6 +78,32 @@ import Testing
     #expect(many.allSatisfy { $0.reads >= 1 })
   }
 
+  /// Over HTTP/2 one read may bring a hundred requests: then it is a whole turn.
+  @Test func readsThatBringMuchAreFewer() throws {
+    let world = try World()
+    let many = try world.lines(100, world.a)
+    let one = try world.lines(1, world.b)
+    one[0].read()
+    many[0].read()
+    world.turns.tick(world.loop.now)
+    for line in many { line.read() }
+    #expect(total(many) == 1 + 8)
+    for _ in 0..<(8 * 64) { world.turns.worked(world.a) }
+    for round in 1...3 {
+      world.loop.advanceTime(by: .microseconds(20))
+      #expect(total(many) == 1 + 8 + round)
+      for _ in 0..<64 { world.turns.worked(world.a) }
+    }
+    // With little in each read it has as many again; what it costs the other is nobody's but its own.
+    world.loop.advanceTime(by: .microseconds(20))
+    #expect(total(many) == 1 + 8 + 4)
+    world.turns.worked(world.a)
+    world.loop.advanceTime(by: .microseconds(20))
+    #expect(total(many) == 1 + 8 + 4 + 8)
+    one[0].read()
+    #expect(one[0].reads == 2)
+  }
+
   @Test func theTurnsEndWhenTheOtherIsSilent() throws {
     let world = try World()
     let many = try world.lines(20, world.a)
