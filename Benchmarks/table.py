@@ -96,7 +96,7 @@ def scale(table):
 
 
 def flood(table):
-    base = table["rows"]["idle"]
-    body = [[name, number(row["p50us"] / 1000, 2), number(row["p99us"] / 1000, 2), ratio(row["p99us"], base["p99us"]), str(row["errors"])]
-            for name, row in table["rows"].items()]
+    rows = table["rows"]
+    body = [[name, number(row["p50us"] / 1000, 2), number(row["p99us"] / 1000, 2),
+             ratio(row["p99us"], rows[f"idle, {row['host']}"]["p99us"]), str(row["errors"])] for name, row in rows.items()]
     return ["The latency of one agent at 400 requests a second while another floods", *lines(["", "p50 ms", "p99 ms", "p99 to idle", "errors"], body)]

@@ -176,24 +176,28 @@ def flood(context):
             return Load(context.program, place["namespace"], place["proxy"], place["ca"], path, others, place["auth"], name=host,
                         niceness=niceness)
 
-        # The one that is measured must not wait for the flooding client's processor, only for the gateway.
-        quiet = load(AGENT, peers.CHECKED, -15)
-        wait_ready("Palana", None, quiet, None)
+        # The one that is measured must wait neither for the flooding client's processor nor in the queue of the server that is flooded,
+        # only for the gateway.
+        quiet = {peers.NAME: load(AGENT, peers.CHECKED, -15), peers.STREAM: load(AGENT, "/bytes/200", -15, peers.STREAM)}
+        for asks in quiet.values():
+            wait_ready("Palana", None, asks, None)
 
-        def measure(case):
+        def measure(case, host):
             context.say(case)
-            done = quiet.run(8, seconds, "--rate", "400")
-            return {"p50us": done["p50_us"], "p99us": done["p99_us"], "errors": done["errors"]}
+            done = quiet[host].run(8, seconds, "--rate", "400")
+            return {"p50us": done["p50_us"], "p99us": done["p99_us"], "errors": done["errors"], "host": host}
 
-        rows["idle"] = measure("nobody floods")
+        for host in quiet:
+            rows[f"idle, {host}"] = measure("nobody floods", host)
         for name, path, connections, options in FLOODS:
             host = peers.STREAM if path.startswith("/bytes") else peers.NAME
             process = load("flooder", path, 15, host).start("--connections", str(connections), "--seconds", str(seconds + 3), *options)
             try:
                 time.sleep(1.5)
-                rows[name] = measure(f"a flood of {name}")
+                rows[name] = measure(f"a flood of {name}", peers.NAME if host == peers.STREAM else peers.STREAM)
             finally:
                 process.kill()
                 process.wait()
-        rows["idle again"] = measure("nobody floods again")
+        for host in quiet:
+            rows[f"idle again, {host}"] = measure("nobody floods again", host)
     return {"rows": rows}
