@@ -30,12 +30,12 @@ package final class PolicyBook: Sendable {
     /// Where there is no version.
     var rules: [EgressRule]?
 
-    init(_ place: String, _ metadata: ObjectMeta?, _ rules: [EgressRule]) {
-      self.place = place
-      if let uid = metadata?.uid, let version = metadata?.resourceVersion {
+    init(_ source: RuleSource, _ object: ObjectMeta?) {
+      place = source.name
+      if let uid = object?.uid, let version = object?.resourceVersion {
         self.version = uid + "/" + version
       } else {
-        self.rules = rules
+        rules = source.rules
       }
     }
   }
@@ -58,32 +58,32 @@ package final class PolicyBook: Sendable {
   package static func sources(
     for agent: Agent, template: AgentTemplate?, policies: [EgressPolicy]
   ) -> [RuleSource] {
-    var sources: [RuleSource] = []
-    if let rules = agent.spec.egress?.rules, !rules.isEmpty { sources.append(RuleSource(name: "agent", rules: rules)) }
+    lists(agent, template, policies).map(\.source)
+  }
+
+  /// - Returns: of each list the object whose version it changes with; nil for the agent's own rules, which are few and seldom change,
+  ///   unlike its version.
+  private static func lists(
+    _ agent: Agent, _ template: AgentTemplate?, _ policies: [EgressPolicy]
+  ) -> [(source: RuleSource, object: ObjectMeta?)] {
+    var lists: [(source: RuleSource, object: ObjectMeta?)] = []
+    if let rules = agent.spec.egress?.rules, !rules.isEmpty { lists.append((RuleSource(name: "agent", rules: rules), nil)) }
     if let template, let rules = template.spec.egress?.rules, !rules.isEmpty {
-      sources.append(RuleSource(name: "template/\(template.metadata.name)", rules: rules))
+      lists.append((RuleSource(name: "template/\(template.metadata.name)", rules: rules), template.metadata))
     }
     for policy in policies where policy.spec.selector?.selects(agent) ?? true {
-      sources.append(RuleSource(name: "policy/\(policy.metadata.name)", rules: policy.spec.rules))
+      lists.append((RuleSource(name: "policy/\(policy.metadata.name)", rules: policy.spec.rules), policy.metadata))
     }
-    return sources
+    return lists
   }
 
   private func compile(
     _ agent: Agent, _ template: AgentTemplate?, _ policies: [EgressPolicy]
   ) throws(PalanaError) -> CompiledRules {
-    var key: [ListKey] = []
-    // The agent's own are few and, unlike its version, seldom change.
-    if let rules = agent.spec.egress?.rules, !rules.isEmpty { key.append(ListKey("agent", nil, rules)) }
-    if let template {
-      key.append(
-        ListKey("template/\(template.metadata.name)", trustsVersions ? template.metadata : nil, template.spec.egress?.rules ?? []))
-    }
-    for policy in policies where policy.spec.selector?.selects(agent) ?? true {
-      key.append(ListKey("policy/\(policy.metadata.name)", trustsVersions ? policy.metadata : nil, policy.spec.rules))
-    }
+    let lists = Self.lists(agent, template, policies)
+    let key = lists.map { ListKey($0.source, trustsVersions ? $0.object : nil) }
     if let known = compiled.withLock({ $0[key] }) { return known }
-    let rules = try CompiledRules(Self.sources(for: agent, template: template, policies: policies))
+    let rules = try CompiledRules(lists.map(\.source))
     compiled.withLock { table in
       // Sets that are no longer in use are dropped with the rest when the table has grown; the live ones come back at once.
       if table.count >= 4096 { table.removeAll(keepingCapacity: true) }

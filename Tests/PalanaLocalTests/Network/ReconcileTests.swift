@@ -114,7 +114,7 @@ struct ReconcileTests {
       let wanted = Wanted()
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {
-          while !wanted.isComplete {
+          while !wanted.isComplete, !Task.isCancelled {
             let report = try await fixture.network.reconcile { wanted.desires }
             #expect(report.repairs == [])
           }
