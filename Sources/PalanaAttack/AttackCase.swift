@@ -80,6 +80,10 @@ package struct AttackCase: Hashable, Sendable {
     self.needsTransparency = needsTransparency
   }
 
+  /// Whether it asks only if a message that is not exactly of HTTP/1 is taken: a data plane that puts it right may refuse what it says
+  /// instead. A wrong proof is no spelling.
+  var isOfSpelling: Bool { family == .framing || (family == .identity && name == "connect-folded") }
+
   /// Why it says nothing here; nil: it does.
   package func inapplicability(_ job: AttackJob) -> String? {
     if let destination, job.allowed.contains(destination.description) { return "a rule lets the agent reach \(destination)" }

@@ -15,6 +15,9 @@ package struct AttackJob: Sendable {
   package var proxyPort: Int
   /// Whether connections of agents that ignore the proxy are redirected, and names answered.
   package var isTransparent: Bool
+  /// Whether a message that is not exactly of HTTP/1 is refused before anything is decided about it; else it may be put right, sent on
+  /// in one reading, and refused by policy.
+  package var isStrict: Bool
   /// The control API's TCP port, if it has one.
   package var controlPort: Int?
   /// Addresses of other agents on this machine that no rule connects with this one.
@@ -25,7 +28,7 @@ package struct AttackJob: Sendable {
   package var allowed: Set<String>
 
   package init(
-    run: String, agent: String, token: Redacted<String>, gateway: String, proxyPort: Int, isTransparent: Bool,
+    run: String, agent: String, token: Redacted<String>, gateway: String, proxyPort: Int, isTransparent: Bool, isStrict: Bool = true,
     controlPort: Int? = nil, neighbours: [String] = [], machine: [String] = [], allowed: Set<String> = []
   ) {
     self.run = run
@@ -34,6 +37,7 @@ package struct AttackJob: Sendable {
     self.gateway = gateway
     self.proxyPort = proxyPort
     self.isTransparent = isTransparent
+    self.isStrict = isStrict
     self.controlPort = controlPort
     self.neighbours = neighbours
     self.machine = machine
@@ -48,7 +52,7 @@ extension AttackJob {
   private struct Wire: Codable {
     var run, agent, token, gateway: String
     var proxyPort: Int
-    var isTransparent: Bool
+    var isTransparent, isStrict: Bool
     var controlPort: Int?
     var neighbours, machine: [String]
     var allowed: Set<String>
@@ -62,7 +66,7 @@ extension AttackJob {
         try JSONEncoder().encode(
           Wire(
             run: run, agent: agent, token: token.reveal(), gateway: gateway, proxyPort: proxyPort, isTransparent: isTransparent,
-            controlPort: controlPort, neighbours: neighbours, machine: machine, allowed: allowed)))
+            isStrict: isStrict, controlPort: controlPort, neighbours: neighbours, machine: machine, allowed: allowed)))
     } catch {
       throw PalanaError(.failed, "the attack cannot be described")
     }
@@ -75,7 +79,8 @@ extension AttackJob {
     }
     self.init(
       run: wire.run, agent: wire.agent, token: Redacted(wire.token), gateway: wire.gateway, proxyPort: wire.proxyPort,
-      isTransparent: wire.isTransparent, controlPort: wire.controlPort, neighbours: wire.neighbours, machine: wire.machine,
+      isTransparent: wire.isTransparent, isStrict: wire.isStrict, controlPort: wire.controlPort, neighbours: wire.neighbours,
+      machine: wire.machine,
       allowed: wire.allowed)
   }
 }

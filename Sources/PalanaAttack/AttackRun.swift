@@ -40,7 +40,11 @@ package struct AttackRun {
   }
 
   private func judged(_ one: AttackCase, _ observation: Observation, of count: Int) -> AttackRecord {
-    record(one, one.expectation.holds(observation) ? .held : .broken, observation.words, of: count)
+    if one.expectation.holds(observation) { return record(one, .held, observation.words, of: count) }
+    if !job.isStrict, one.isOfSpelling, AttackExpectation.refused.holds(observation) {
+      return record(one, .notApplicable, "the data plane takes this spelling, and policy refused what it says", of: count)
+    }
+    return record(one, .broken, observation.words, of: count)
   }
 
   private func checkGateway() throws {

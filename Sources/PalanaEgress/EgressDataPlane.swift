@@ -7,6 +7,8 @@ package protocol EgressDataPlane: Service {
   var boundAddress: (address: IPAddress, port: UInt16)? { get }
   /// What it cannot do, in words for operators; empty for the gateway of this module.
   var restrictions: [String] { get }
+  /// Whether it refuses every message that is not exactly of HTTP/1, whatever it asks for.
+  var isStrict: Bool { get }
 
   /// Puts a new state of all agents in force; returns when it holds, for what is open too.
   func apply(_ snapshot: EgressSnapshot) async
@@ -17,4 +19,5 @@ package protocol EgressDataPlane: Service {
 
 extension EgressGateway: EgressDataPlane {
   package var restrictions: [String] { [] }
+  package var isStrict: Bool { true }
 }

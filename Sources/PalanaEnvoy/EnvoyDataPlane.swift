@@ -30,6 +30,9 @@ package final class EnvoyDataPlane: EgressDataPlane {
     "HTTP/2 inside of tunnels, tunnels to addresses and pushes of Git: refused",
   ]
 
+  /// Envoy joins folded lines and takes bare line feeds.
+  package let isStrict = false
+
   // MARK: Life
 
   /// Runs Envoy until graceful shutdown or cancellation, and starts it again when it ends.

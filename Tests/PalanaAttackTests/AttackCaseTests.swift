@@ -51,6 +51,10 @@ import Testing
   @Test func aJobTravelsWhole() throws {
     let job = try AttackJob(decoding: Self.job.encoded())
     #expect(job.token.reveal() == "token-of-the-toy" && job.neighbours == ["10.77.0.9"] && job.name == Self.job.name)
+    #expect(job.isStrict && job.isTransparent)
+    var lenient = Self.job
+    lenient.isStrict = false
+    #expect(try !AttackJob(decoding: lenient.encoded()).isStrict)
     #expect(!"\(job)".contains("token-of-the-toy"))
     for text in ["", "{}", "[]", "{\"run\":1}", "\u{0}"] {
       #expect(throws: PalanaError.self) { try AttackJob(decoding: Array(text.utf8)) }

@@ -56,6 +56,38 @@ import Testing
     }
   }
 
+  /// What every case comes to where everything gets this answer.
+  private static func verdicts(_ answer: String, isStrict: Bool) async throws -> [String: AttackRecord.Verdict] {
+    try await ToyServer.with(.says(answer)) { toy in
+      var job = toy.job
+      job.isStrict = isStrict
+      job.allowed = Set(
+        AttackCase.all(job).filter { $0.probe.endpoint.port != toy.port }.compactMap { $0.destination?.description })
+      let run = job
+      return try await NIOThreadPool.singleton.runIfActive {
+        var attack = AttackRun(run)
+        attack.loop.pace = .zero
+        var verdicts: [String: AttackRecord.Verdict] = [:]
+        try attack { verdicts["\($0.family)/\($0.name)"] = $0.verdict }
+        return verdicts
+      }
+    }
+  }
+
+  @Test func aDataPlaneThatPutsMessagesRightIsHeldToPolicy() async throws {
+    let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
+    let strict = try await Self.verdicts(refusal, isStrict: true)
+    let lenient = try await Self.verdicts(refusal, isStrict: false)
+    for spelling in ["framing/message-folded", "framing/message-te-bare-lf", "identity/connect-folded"] {
+      #expect(strict[spelling] == .broken && lenient[spelling] == .notApplicable, "\(spelling)")
+    }
+    // A wrong proof that leads to a decision is one, however messages are read.
+    #expect(lenient["identity/connect-wrong"] == .broken && lenient["identity/connect-none"] == .broken)
+    // And what is let through is broken in any spelling.
+    let open = try await Self.verdicts("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", isStrict: false)
+    #expect(open["framing/message-folded"] == .broken && open["identity/connect-folded"] == .broken)
+  }
+
   @Test func aWholeRunHasOneRecordForEachCaseAndNoToken() async throws {
     let records = try await ToyServer.with(.strict) { toy in
       var job = toy.job

@@ -23,6 +23,21 @@ import Testing
     }
   }
 
+  @Test(.enabled(if: Checkout.hasEnvoy)) func everythingHoldsWithEnvoyToo() async throws {
+    try await withPlatform(egress: EnvoyEgressTests.egress) { platform in
+      try await platform.start("probed", reaching: ["allowed.test"])
+      let finished = try await platform.pcli("doctor", "--attack", "probed", "-o", "json", expect: nil)
+      let cases = try finished.json()["cases"].array
+      let broken = cases.filter { $0["verdict"].string == "broken" }
+      #expect(broken.isEmpty && finished.code == 0, "\(broken.prefix(20))\(finished.error)")
+      #expect(cases.filter { $0["verdict"].string == "held" }.count > 150)
+      let lenient = cases.filter { $0["came"].string?.contains("takes this spelling") == true }
+      #expect(!lenient.isEmpty && lenient.allSatisfy { ["framing", "identity"].contains($0["family"].string) })
+      // Envoy and everything of the agent's work as before.
+      #expect(try await platform.ask("probed", platform.https("allowed.test") + "/echo").status == 200)
+    }
+  }
+
   private func checkTrail(_ platform: Platform) async throws {
     let events = try await platform.pcli("audit", "--agent", "probed", "--all", "-o", "json").jsonLines()
     let begin = try #require(events.firstIndex { $0["action"].string == "attack" })

@@ -59,7 +59,8 @@ struct AgentAttack: Sendable {
     }
     var job = AttackJob(
       run: run, agent: agent.metadata.name.text, token: tokens.token(uid: uid), gateway: proxy.address.description,
-      proxyPort: Int(proxy.port), isTransparent: isTransparent, controlPort: controlPort,
+      proxyPort: Int(proxy.port), isTransparent: isTransparent, isStrict: gateway.isStrict,
+      controlPort: controlPort,
       neighbours: try await neighbours(of: agent, id), machine: machine(proxy.address))
     job.allowed = try await allowed(agent, id, AttackCase.all(job).compactMap(\.destination))
     return job
