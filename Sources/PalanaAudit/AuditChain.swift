@@ -59,12 +59,12 @@ package enum AuditChain {
   /// Appends a record's line without its `hash` member and without the closing brace.
   /// - Parameter event: the event's own object, as ``AuditEncoder`` writes it.
   package static func appendOpenLine(
-    seq: Int64, event: ArraySlice<UInt8>, previous: Hash, to buffer: inout [UInt8]
+    seq: Int64, event: Span<UInt8>, previous: Hash, to buffer: inout [UInt8]
   ) {
     buffer.append(contentsOf: "{\"seq\":".utf8)
     AuditEncoder.integer(seq, &buffer)
     buffer.append(UInt8(ascii: ","))
-    buffer.append(contentsOf: event.dropFirst().dropLast())
+    if event.count > 2 { unsafe event.extracting(1..<event.count - 1).withUnsafeBytes { unsafe buffer.append(contentsOf: $0) } }
     buffer.append(contentsOf: ",\"prevHash\":\"".utf8)
     previous.appendHex(to: &buffer)
     buffer.append(UInt8(ascii: "\""))
@@ -81,13 +81,13 @@ package enum AuditChain {
   /// The hash of an event at its place.
   package static func hash(seq: Int64, event: [UInt8], previous: Hash) -> Hash {
     var scratch: [UInt8] = []
-    return hash(seq: seq, event: event[...], previous: previous, scratch: &scratch)
+    return hash(seq: seq, event: event.span, previous: previous, scratch: &scratch)
   }
 
   /// The hash of an event at its place.
   /// - Parameter scratch: room that is used again, for who hashes many.
   package static func hash(
-    seq: Int64, event: ArraySlice<UInt8>, previous: Hash, scratch: inout [UInt8]
+    seq: Int64, event: Span<UInt8>, previous: Hash, scratch: inout [UInt8]
   ) -> Hash {
     scratch.removeAll(keepingCapacity: true)
     scratch.append(contentsOf: previous.bytes)
@@ -105,7 +105,7 @@ package enum AuditChain {
   /// A record's whole line, without a line break.
   package static func line(seq: Int64, event: [UInt8], previous: Hash, hash: Hash) -> [UInt8] {
     var line: [UInt8] = []
-    appendOpenLine(seq: seq, event: event[...], previous: previous, to: &line)
+    appendOpenLine(seq: seq, event: event.span, previous: previous, to: &line)
     line.append(contentsOf: ",\"hash\":\"".utf8)
     hash.appendHex(to: &line)
     line.append(contentsOf: "\"}".utf8)

@@ -56,57 +56,65 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
   }
 
   /// Reads RFC 3339 text with `Z` or a numeric offset and up to nine fraction digits (cut to six).
-  package init?(parsing text: String) { self.init(parsing: Array(text.utf8)[...]) }
+  package init?(parsing text: String) { self.init(parsing: Array(text.utf8).span) }
 
   /// As ``init(parsing:)``, of ASCII.
-  package init?(parsing text: ArraySlice<UInt8>) {
-    var bytes = text
-    func number(_ digits: Int) -> Int64? {
-      guard bytes.count >= digits else { return nil }
-      var value: Int64 = 0
-      for byte in bytes.prefix(digits) {
-        guard (48...57).contains(byte) else { return nil }
-        value = value * 10 + Int64(byte - 48)
-      }
-      bytes = bytes.dropFirst(digits)
-      return value
-    }
-    func literal(_ allowed: UInt8...) -> UInt8? {
-      guard let byte = bytes.first, allowed.contains(byte) else { return nil }
-      bytes = bytes.dropFirst()
-      return byte
-    }
-    guard let year = number(4), literal(45) != nil, let month = number(2), literal(45) != nil,
-      let day = number(2), literal(84, 116, 32) != nil, let hour = number(2), literal(58) != nil,
-      let minute = number(2), literal(58) != nil, let second = number(2),
+  package init?(parsing text: Span<UInt8>) {
+    var reader = Reader()
+    guard let year = reader.number(4, text), reader.literal(45, text), let month = reader.number(2, text), reader.literal(45, text),
+      let day = reader.number(2, text), reader.literal(84, text) || reader.literal(116, text) || reader.literal(32, text),
+      let hour = reader.number(2, text), reader.literal(58, text), let minute = reader.number(2, text), reader.literal(58, text),
+      let second = reader.number(2, text),
       (1...12).contains(month), (1...Self.lastDay(year: year, month: month)).contains(day), hour < 24, minute < 60,
       second < 61
     else { return nil }
     var fraction: Int64 = 0
-    if bytes.first == 46 {
-      bytes = bytes.dropFirst()
+    if reader.literal(46, text) {
       var scale: Int64 = 100_000
       var seen = 0
-      while let byte = bytes.first, (48...57).contains(byte) {
+      while let digit = reader.number(1, text) {
         guard seen < 9 else { return nil }
-        fraction += Int64(byte - 48) * scale
+        fraction += digit * scale
         scale /= 10
         seen += 1
-        bytes = bytes.dropFirst()
       }
       guard seen > 0 else { return nil }
     }
-    guard let zone = literal(90, 122, 43, 45) else { return nil }
     var offset: Int64 = 0
-    if zone == 43 || zone == 45 {
-      guard let hours = number(2), literal(58) != nil, let minutes = number(2), hours < 24, minutes < 60 else {
-        return nil
-      }
-      offset = (hours * 3600 + minutes * 60) * (zone == 45 ? -1 : 1)
+    if !reader.literal(90, text), !reader.literal(122, text) {
+      let isBehind = reader.literal(45, text)
+      guard isBehind || reader.literal(43, text), let hours = reader.number(2, text), reader.literal(58, text),
+        let minutes = reader.number(2, text), hours < 24, minutes < 60
+      else { return nil }
+      offset = (hours * 3600 + minutes * 60) * (isBehind ? -1 : 1)
     }
-    guard bytes.isEmpty else { return nil }
+    guard reader.index == text.count else { return nil }
     let seconds = Self.days(year: year, month: month, day: day) * 86_400 + hour * 3600 + minute * 60 + second - offset
     microseconds = seconds * 1_000_000 + fraction
+  }
+
+  /// Walks over the text of a time.
+  private struct Reader {
+    var index = 0
+
+    /// So many decimal digits.
+    mutating func number(_ digits: Int, _ text: Span<UInt8>) -> Int64? {
+      guard text.count - index >= digits else { return nil }
+      var value: Int64 = 0
+      for place in index..<index + digits {
+        guard (48...57).contains(text[place]) else { return nil }
+        value = value * 10 + Int64(text[place] - 48)
+      }
+      index += digits
+      return value
+    }
+
+    /// Whether this character is next; if so, it is passed.
+    mutating func literal(_ character: UInt8, _ text: Span<UInt8>) -> Bool {
+      guard index < text.count, text[index] == character else { return false }
+      index += 1
+      return true
+    }
   }
 
   private static func floorDivide(_ value: Int64, _ by: Int64) -> (Int64, Int64) {

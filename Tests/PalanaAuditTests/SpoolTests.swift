@@ -122,7 +122,11 @@ import Testing
     }
     let lines = try contents(spool).split(separator: UInt8(ascii: "\n"))
     #expect(lines.count == 1600)
-    #expect(lines.allSatisfy { AuditLine(parsing: $0) != nil })
+    #expect(
+      lines.allSatisfy { line in
+        let bytes = Array(line)
+        return AuditLine(parsing: bytes.span) != nil
+      })
     #expect(Set(lines.map(Array.init)).count == 1600)
   }
 

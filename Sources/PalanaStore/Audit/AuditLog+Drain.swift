@@ -15,7 +15,7 @@ extension AuditLog {
   /// - Returns: whether there is more.
   private func drainBatch() async throws(PalanaError) -> Bool {
     let batch = try await extend { [spool, clock] db in
-      try Self.take(from: spool, into: db, clock: clock)
+      try BackgroundTurn.run { try Self.take(from: spool, into: db, clock: clock) }
     } afterCommit: { [spool] batch in
       spool.discount(bytes: batch.bytes)
       for segment in batch.done { spool.remove(segment) }
@@ -74,7 +74,10 @@ extension AuditLog {
     let batch = try SpoolBatch(segments: segments, offsets: offsets)
 
     var chain = try ChainAppender(db)
-    for item in batch.items { try chain.append(item) }
+    for item in batch.items {
+      let chunk = batch.chunks[item.chunk]
+      try chain.append(item.line, chunk.span.extracting(item.body))
+    }
     for damage in batch.damages {
       try chain.append(
         AuditEvent(

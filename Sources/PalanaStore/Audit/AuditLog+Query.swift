@@ -106,8 +106,10 @@ extension AuditLog {
     let bytes = Array(body.utf8)
     verifier.add(seq: seq, event: bytes, previous: previous, hash: hash)
     // Not read from the columns' own types: whatever somebody wrote there must not stop the check.
-    let line = AuditLine(parsing: bytes)
-    func text(_ bytes: AuditLine.Text?) -> DatabaseValue { bytes.map { String(decoding: $0, as: UTF8.self) }.databaseValue }
+    let line = AuditLine(parsing: bytes.span)
+    func text(_ text: AuditLine.Text?) -> DatabaseValue {
+      text.map { String(decoding: $0.bytes(in: bytes.span), as: UTF8.self) }.databaseValue
+    }
     let expected: [(String, DatabaseValue)] = [
       ("time", (line?.time.microseconds).databaseValue), ("component", text(line?.component)),
       ("decision", text(line?.decision)), ("severity", text(line?.severity)),

@@ -26,23 +26,25 @@ struct ChainAppender {
         """)
   }
 
-  /// Adds an event that was read from the spool.
-  mutating func append(_ item: SpoolBatch.Item) throws {
-    let line = item.line
+  /// Adds an event.
+  /// - Parameters:
+  ///   - line: where its texts are.
+  ///   - body: the event's own line, without the line break.
+  mutating func append(_ line: AuditLine, _ body: Span<UInt8>) throws {
     let next = seq + 1
-    let nextHash = AuditChain.hash(seq: next, event: item.body, previous: hash, scratch: &scratch)
+    let nextHash = AuditChain.hash(seq: next, event: body, previous: hash, scratch: &scratch)
     let binding = StatementBinding(insert)
     try binding.bind(1, next)
     try binding.bind(2, line.time.microseconds)
-    try binding.bind(3, text: line.component)
-    try binding.bind(4, text: line.decision)
-    try binding.bind(5, text: line.severity)
-    try binding.bind(6, text: line.agentID)
-    try binding.bind(7, text: line.agentName)
-    try binding.bind(8, text: line.owner)
-    try binding.bind(9, text: line.actor)
-    try binding.bind(10, text: line.host)
-    try binding.bind(11, text: item.body)
+    try binding.bind(3, line.component, of: body)
+    try binding.bind(4, line.decision, of: body)
+    try binding.bind(5, line.severity, of: body)
+    try binding.bind(6, line.agentID, of: body)
+    try binding.bind(7, line.agentName, of: body)
+    try binding.bind(8, line.owner, of: body)
+    try binding.bind(9, line.actor, of: body)
+    try binding.bind(10, line.host, of: body)
+    try binding.bind(11, AuditLine.Text(range: 0..<body.count, isEscaped: false), of: body)
     try binding.bind(12, blob: hash.bytes)
     try binding.bind(13, blob: nextHash.bytes)
     try binding.run()
@@ -54,10 +56,10 @@ struct ChainAppender {
   mutating func append(_ event: AuditEvent) throws {
     var bytes: [UInt8] = []
     AuditEncoder.encode(event, into: &bytes)
-    guard let line = AuditLine(parsing: bytes) else {
+    guard let line = AuditLine(parsing: bytes.span) else {
       throw PalanaError(.failed, "an audit event of the log itself could not be read back")
     }
-    try append(SpoolBatch.Item(line: line, body: bytes[...]))
+    try append(line, bytes.span)
   }
 
   /// Leaves a gap: the next record continues `link`, whose predecessors are gone. Verification will always show it.

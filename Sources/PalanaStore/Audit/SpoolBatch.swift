@@ -1,3 +1,4 @@
+import Foundation
 import PalanaAudit
 import PalanaCore
 
@@ -5,9 +6,12 @@ import PalanaCore
 struct SpoolBatch {
   /// One event on its way into the chain.
   struct Item {
+    /// Where its texts are, counted from the start of the line.
     var line: AuditLine
-    /// The line itself: UTF-8, and what the hash covers.
-    var body: ArraySlice<UInt8>
+    /// Which of ``chunks`` it lies in.
+    var chunk: Int
+    /// The line itself in its chunk: UTF-8, and what the hash covers.
+    var body: Range<Int>
   }
 
   /// What happened to one file.
@@ -37,6 +41,8 @@ struct SpoolBatch {
   }
 
   private(set) var items: [Item] = []
+  /// What was read: a part of each file.
+  private(set) var chunks: [[UInt8]] = []
   private(set) var progress: [Progress] = []
   /// Incomplete last lines that crashed writers left; their events were never accepted.
   private(set) var torn = 0
@@ -85,6 +91,7 @@ struct SpoolBatch {
     }
     let (queue, used) = split(chunk, of: segment, at: offset)
     queues.append(queue)
+    chunks.append(chunk)
     let end = offset + used
     guard used < count, offset + count == written else {
       if used == 0 { throw PalanaError(.failed, "the audit file \(segment.name) holds a line that is too long") }
@@ -99,17 +106,28 @@ struct SpoolBatch {
   private mutating func split(_ chunk: [UInt8], of segment: AuditSpool.Segment, at offset: Int) -> ([Item], Int) {
     var queue: [Item] = []
     var start = 0
-    while let end = chunk[start...].firstIndex(of: UInt8(ascii: "\n")) {
-      let bytes = chunk[start..<end]
-      if let line = AuditLine(parsing: bytes), (try? UTF8Span(validating: bytes.span)) != nil {
-        queue.append(Item(line: line, body: bytes))
+    let bytes = chunk.span
+    while let end = Self.lineBreak(in: chunk, from: start) {
+      let body = bytes.extracting(start..<end)
+      if let line = AuditLine(parsing: body), (try? UTF8Span(validating: body)) != nil {
+        queue.append(Item(line: line, chunk: chunks.count, body: start..<end))
       } else {
         damages.append(
-          Damage(reason: .unreadable, file: segment.name, offset: offset + start, bytes: bytes.count + 1))
+          Damage(reason: .unreadable, file: segment.name, offset: offset + start, bytes: end - start + 1))
       }
       start = end + 1
     }
     return (queue, start)
+  }
+
+  private static func lineBreak(in chunk: [UInt8], from start: Int) -> Int? {
+    // `unsafe`: the pointer is used within the call only, and the count keeps memchr inside the array.
+    unsafe chunk.withUnsafeBytes { bytes -> Int? in
+      guard start < bytes.count, let base = bytes.baseAddress,
+        let found = unsafe memchr(base + start, 10, bytes.count - start)
+      else { return nil }
+      return unsafe UnsafeRawPointer(found) - base
+    }
   }
 
   /// A file's own order always holds; between files the earlier event goes first.

@@ -1,5 +1,6 @@
 import GRDB
 import GRDBSQLite
+import PalanaAudit
 import PalanaCore
 
 /// Gives values to a statement and runs it, without the detour over boxed values: the audit trail writes thousands of rows a second.
@@ -16,9 +17,19 @@ import PalanaCore
     try check(unsafe sqlite3_bind_int64(statement, index, value))
   }
 
-  /// - Parameter text: valid UTF-8; nil binds NULL.
-  func bind(_ index: Int32, text: ArraySlice<UInt8>?) throws {
+  /// Binds a text where it stands; SQLite keeps no copy, so `line` has to stay until ``run()`` has returned. Nil binds NULL.
+  /// - Parameter line: valid UTF-8.
+  func bind(_ index: Int32, _ text: AuditLine.Text?, of line: Span<UInt8>) throws {
     guard let text else { return try check(unsafe sqlite3_bind_null(statement, index)) }
+    guard !text.isEscaped, !text.range.isEmpty else { return try bind(index, copying: text.bytes(in: line)) }
+    let code = unsafe line.extracting(text.range).withUnsafeBytes { bytes in
+      unsafe sqlite3_bind_text64(
+        statement, index, bytes.bindMemory(to: CChar.self).baseAddress, UInt64(bytes.count), nil, UInt8(SQLITE_UTF8))
+    }
+    try check(code)
+  }
+
+  private func bind(_ index: Int32, copying text: [UInt8]) throws {
     let code = unsafe text.withUnsafeBytes { bytes in
       // An empty text is not NULL, so it needs an address.
       let start = unsafe bytes.bindMemory(to: CChar.self).baseAddress
@@ -37,10 +48,11 @@ import PalanaCore
     try check(code)
   }
 
-  /// Runs it, and makes it ready for the next row.
+  /// Runs it, and makes it ready for the next row: it refers to nothing that was bound any more.
   func run() throws {
     let code = unsafe sqlite3_step(statement)
     unsafe sqlite3_reset(statement)
+    unsafe sqlite3_clear_bindings(statement)
     guard code == SQLITE_DONE else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
   }
 
