@@ -40,13 +40,18 @@ extension ClientConnection {
     inbound = nil
     let pipeline = context.pipeline.syncOperations
     do {
-      try pipeline.addHandler(NIOSSLServerHandler(context: leaf), position: .first)
+      try pipeline.addHandler(NIOSSLServerHandler(context: leaf), position: pipeline.behindReadGate())
     } catch {
       return endTunnel(.clientHandshakeFailed, "the TLS handshake could not be started")
     }
-    // The bytes that were looked at go through the whole pipeline again, now through TLS.
-    pipeline.fireChannelRead(NIOAny(first))
-    pipeline.fireChannelReadComplete()
+    // The bytes that were looked at come again, now through TLS: before what waits in the gate.
+    if let gate = try? pipeline.context(handlerType: ReadGate.self) {
+      gate.fireChannelRead(NIOAny(first))
+      gate.fireChannelReadComplete()
+    } else {
+      pipeline.fireChannelRead(NIOAny(first))
+      pipeline.fireChannelReadComplete()
+    }
   }
 
   func handshakeCompleted(_ negotiated: String?) {

@@ -2,10 +2,11 @@ import DequeModule
 import NIOCore
 import PalanaCore
 
-/// Shares one event loop among agents: while several are active, each reads a few times, then the others' turn has come.
+/// Shares one event loop among agents: while several are active, a few reads of each are dealt with, then the others' turn has come.
 ///
-/// Everything that the gateway does begins with a read, so whoever may not read costs nothing, and the kernel slows the sender
-/// down. Without it a thousand busy connections of one agent would stand before another's only request. Only touched on its loop.
+/// Everything that the gateway does begins with a read. The socket is read when the kernel says so, which costs little, because many
+/// sockets may be ready in one turn of the loop; what was read then waits in its ``ReadGate`` for the agent's turn. Without it a thousand
+/// busy connections of one agent would stand before another's only request. Only touched on its loop.
 final class ReadTurns {
   /// One agent on this event loop.
   final class Share {
@@ -36,6 +37,8 @@ final class ReadTurns {
   fileprivate static let most = 8
   /// How long an agent counts as active after it has read.
   private static let memory: TimeAmount = .seconds(2)
+  /// What may wait in all gates of the loop; over it reads are dealt with as they come.
+  private static let mostHeld = 16 << 20
   /// Until the next turn: long enough for the loop to look at every other connection.
   private static let pause: TimeAmount = .microseconds(20)
 
@@ -46,6 +49,7 @@ final class ReadTurns {
   private var isScheduled = false
   private var isContended = false
   private var now = NIODeadline.now()
+  private var heldBytes = 0
 
   init(eventLoop: any EventLoop, bytesPerSecond: Int) {
     self.eventLoop = eventLoop
@@ -95,23 +99,36 @@ final class ReadTurns {
 
   /// Whether `gate` may read now; if not, it is called when it may.
   func mayRead(_ share: Share, _ gate: ReadGate) -> Bool {
+    guard bytesPerSecond > 0, share.heldUntil > eventLoop.now else { return true }
+    wait(share, gate, share.heldUntil - eventLoop.now)
+    return false
+  }
+
+  /// Whether what `gate` has read may be dealt with now; if not, it is called when it may.
+  /// - Parameter bytes: that would have to wait.
+  func mayDeliver(_ share: Share, _ gate: ReadGate, _ bytes: Int) -> Bool {
     share.lastRead = now
-    if bytesPerSecond > 0, share.heldUntil > eventLoop.now {
-      share.waiting.append(Waiter(gate: gate))
-      schedule(after: share.heldUntil - eventLoop.now)
-      return false
-    }
-    guard isContended else { return true }
+    guard isContended, heldBytes + bytes <= Self.mostHeld else { return true }
     if share.round != round { begin(share) }
-    share.used += 1
-    guard share.used > share.allowance else {
+    guard share.used >= share.allowance else {
+      share.used += 1
       share.reads += 1
       return true
     }
-    share.waiting.append(Waiter(gate: gate))
-    schedule(after: Self.pause)
+    wait(share, gate, Self.pause)
     return false
   }
+
+  private func wait(_ share: Share, _ gate: ReadGate, _ time: TimeAmount) {
+    share.waiting.append(Waiter(gate: gate))
+    schedule(after: time)
+  }
+
+  /// Bytes that wait in a gate.
+  func hold(_ bytes: Int) { heldBytes += bytes }
+
+  /// They wait no longer.
+  func release(_ bytes: Int) { heldBytes -= bytes }
 
   /// Notes what was read, where a rate of bytes is kept.
   func didRead(_ share: Share, _ count: Int) {
@@ -143,7 +160,7 @@ final class ReadTurns {
         guard let gate = waiter.gate else { continue }
         left -= 1
         share.reads += 1
-        gate.readNow()
+        gate.proceed()
       }
       share.used = share.allowance - left
       if !share.waiting.isEmpty { next = min(next ?? .hours(1), Self.pause) }

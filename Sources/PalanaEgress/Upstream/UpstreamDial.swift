@@ -102,8 +102,8 @@ final class UpstreamDial: PendingDial {
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let (connection, tls) = bound.value
-          if let tls { try channel.pipeline.syncOperations.addHandler(tls.get()) }
           try channel.pipeline.syncOperations.addReadGate(connection.loop.turns, connection.key.agent, meter)
+          if let tls { try channel.pipeline.syncOperations.addHandler(tls.get()) }
           try channel.pipeline.syncOperations.addHandler(connection)
         }
       }

@@ -6,7 +6,7 @@ import Testing
 @testable import PalanaEgress
 
 @Suite struct ReadTurnsTests {
-  /// A channel that counts the reads that come through its gate.
+  /// A channel with what comes through its gate.
   private final class Line {
     final class Catcher: ChannelOutboundHandler {
       typealias OutboundIn = ByteBuffer
@@ -14,18 +14,38 @@ import Testing
       func read(context: ChannelHandlerContext) { reads += 1 }
     }
 
+    final class Receiver: ChannelInboundHandler {
+      typealias InboundIn = ByteBuffer
+      var bytes: [UInt8] = []
+      var turns = 0
+      var isClosed = false
+      func channelRead(context: ChannelHandlerContext, data: NIOAny) { bytes += unwrapInboundIn(data).readableBytesView }
+      func channelReadComplete(context: ChannelHandlerContext) { turns += 1 }
+      func channelInactive(context: ChannelHandlerContext) { isClosed = true }
+    }
+
     let channel: EmbeddedChannel
     let catcher = Catcher()
+    let receiver = Receiver()
 
     init(_ loop: EmbeddedEventLoop, _ turns: ReadTurns, _ agent: AgentID, _ meter: AgentMeter) throws {
       channel = EmbeddedChannel(loop: loop)
       try channel.pipeline.syncOperations.addHandler(catcher)
       try channel.pipeline.syncOperations.addReadGate(turns, agent, meter)
+      try channel.pipeline.syncOperations.addHandler(receiver)
     }
 
+    /// How often something was dealt with.
+    var turns: Int { receiver.turns }
+    /// How often the network was read.
     var reads: Int { catcher.reads }
     func read() { channel.pipeline.read() }
-    func receive(_ count: Int) throws { try channel.writeInbound(ByteBuffer(repeating: 0, count: count)) }
+    /// The socket was ready and brought this.
+    func receive(_ count: Int = 1) { receive([UInt8](repeating: 0, count: count)) }
+    func receive(_ pieces: [UInt8]...) {
+      for piece in pieces { channel.pipeline.fireChannelRead(ByteBuffer(bytes: piece)) }
+      channel.pipeline.fireChannelReadComplete()
+    }
   }
 
   private struct World {
@@ -47,46 +67,46 @@ import Testing
     }
   }
 
-  private func total(_ lines: [Line]) -> Int { lines.reduce(0) { $0 + $1.reads } }
+  private func total(_ lines: [Line]) -> Int { lines.reduce(0) { $0 + $1.turns } }
 
-  @Test func whoIsAloneReadsAsItLikes() throws {
+  /// Both agents are active, and the first has used up its turn: one line of each has received once.
+  private func contended(_ world: World, _ count: Int) throws -> (many: [Line], one: Line) {
+    let (many, one) = (try world.lines(count, world.a), try world.lines(1, world.b)[0])
+    one.receive()
+    many[0].receive()
+    world.turns.tick(world.loop.now)
+    for line in many { line.receive() }
+    return (many, one)
+  }
+
+  @Test func whoIsAloneIsDealtWithAtOnce() throws {
     let world = try World()
     let lines = try world.lines(100, world.a)
-    for line in lines { line.read() }
+    for line in lines { line.receive() }
     #expect(total(lines) == 100)
   }
 
-  /// A hundred busy connections get as many reads as one may have before the other's only connection has its own.
-  @Test func anotherAgentsReadDoesNotWaitForAHundred() throws {
+  /// A hundred sockets that are ready at once get as many turns as one agent may have before the other's only one has its own.
+  @Test func anotherAgentDoesNotWaitForAHundred() throws {
     let world = try World()
-    let many = try world.lines(100, world.a)
-    let one = try world.lines(1, world.b)
-    one[0].read()
-    many[0].read()
-    world.turns.tick(world.loop.now)
-    for line in many { line.read() }
+    let (many, one) = try contended(world, 100)
     #expect(total(many) == 1 + 8)
-    one[0].read()
-    #expect(one[0].reads == 2)
-    // Each round lets as many read again, until everybody has read.
+    one.receive()
+    #expect(one.turns == 2)
+    // Each round deals with as many again, until everybody was dealt with.
     for round in 2...13 {
       world.loop.advanceTime(by: .microseconds(20))
       #expect(total(many) == 1 + min(100, 8 * round))
-      one[0].read()
-      #expect(one[0].reads == 1 + round)
+      one.receive()
+      #expect(one.turns == 1 + round)
     }
-    #expect(many.allSatisfy { $0.reads >= 1 })
+    #expect(many.allSatisfy { $0.turns >= 1 })
   }
 
   /// Over HTTP/2 one read may bring a hundred requests: then it is a whole turn.
   @Test func readsThatBringMuchAreFewer() throws {
     let world = try World()
-    let many = try world.lines(100, world.a)
-    let one = try world.lines(1, world.b)
-    one[0].read()
-    many[0].read()
-    world.turns.tick(world.loop.now)
-    for line in many { line.read() }
+    let (many, one) = try contended(world, 100)
     #expect(total(many) == 1 + 8)
     for _ in 0..<(8 * 64) { world.turns.worked(world.a) }
     for round in 1...3 {
@@ -100,36 +120,75 @@ import Testing
     world.turns.worked(world.a)
     world.loop.advanceTime(by: .microseconds(20))
     #expect(total(many) == 1 + 8 + 4 + 8)
-    one[0].read()
-    #expect(one[0].reads == 2)
+    one.receive()
+    #expect(one.turns == 2)
   }
 
   @Test func theTurnsEndWhenTheOtherIsSilent() throws {
     let world = try World()
     let many = try world.lines(20, world.a)
-    try world.lines(1, world.b)[0].read()
-    many[0].read()
+    try world.lines(1, world.b)[0].receive()
+    many[0].receive()
     world.loop.advanceTime(by: .seconds(3))
-    many[0].read()
+    many[0].receive()
     world.turns.tick(world.loop.now)
-    for line in many { line.read() }
+    for line in many { line.receive() }
     #expect(total(many) == 2 + 20)
+  }
+
+  /// Who waits reads no more, and is given everything in order when its turn comes.
+  @Test func whatWaitsStaysWholeAndInOrder() throws {
+    let world = try World()
+    let (many, _) = try contended(world, 12)
+    let line = many[11]
+    line.receive([1], [2, 3])
+    line.receive([4])
+    line.read()
+    #expect(line.turns == 0 && line.reads == 0)
+    world.loop.advanceTime(by: .microseconds(20))
+    #expect(line.receiver.bytes == [0, 1, 2, 3, 4] && line.turns == 1 && line.reads == 1)
+    line.read()
+    #expect(line.reads == 2)
+  }
+
+  /// The other side may close while what it sent waits: that is dealt with before the end. Who closes here wants nothing any more.
+  @Test func anEndComesAfterWhatWasSent() throws {
+    let world = try World()
+    let (many, _) = try contended(world, 12)
+    many[11].channel.pipeline.fireChannelInactive()
+    #expect(many[11].turns == 1 && many[11].receiver.isClosed)
+    many[10].channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    #expect(many[10].turns == 1)
+    many[9].channel.close(promise: nil)
+    world.loop.run()
+    #expect(many[9].turns == 0)
+    world.loop.advanceTime(by: .milliseconds(1))
+    #expect(many[9].turns == 0 && many[10].turns == 1 && many[11].turns == 1)
   }
 
   /// A connection that closes while it waits leaves its place to the next.
   @Test func closedConnectionsDoNotHoldTheTurn() throws {
     let world = try World()
-    var many = try world.lines(16, world.a)
-    let one = try world.lines(1, world.b)
-    one[0].read()
-    many[0].read()
-    world.turns.tick(world.loop.now)
-    for line in many { line.read() }
-    for line in many.suffix(4) { line.channel.close(promise: nil) }
+    var (many, _) = try contended(world, 20)
+    for line in many[8..<16] { line.channel.close(promise: nil) }
     world.loop.run()
-    many.removeLast(4)
+    many.removeSubrange(8..<16)
     world.loop.advanceTime(by: .microseconds(20))
-    #expect(many.allSatisfy { $0.reads >= 1 })
+    #expect(many.allSatisfy { $0.turns >= 1 })
+  }
+
+  /// What waits has a bound: over it reads are dealt with as they come.
+  @Test func whatWaitsIsBounded() throws {
+    let world = try World()
+    let (many, _) = try contended(world, 8)
+    let more = try world.lines(300, world.a)
+    for line in more { line.receive(65_536) }
+    // 16 MiB wait.
+    #expect(total(more) == 300 - 256)
+    for line in more[..<128] { line.channel.close(promise: nil) }
+    world.loop.run()
+    for line in many { line.receive(65_536) }
+    #expect(total(many) == 1 + 8)
   }
 
   @Test func aRateOfBytesHoldsReads() throws {
@@ -138,7 +197,7 @@ import Testing
     let lines = try world.lines(2, world.a, meter)
     let other = try world.lines(1, world.b)
     lines[0].read()
-    try lines[0].receive(3000)
+    lines[0].receive(3000)
     // A second's worth was saved up: two seconds are too many.
     for line in lines { line.read() }
     #expect(lines[0].reads == 1 && lines[1].reads == 0)
