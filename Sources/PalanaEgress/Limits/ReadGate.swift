@@ -18,7 +18,8 @@ final class ReadGate: ChannelDuplexHandler {
   private var isWaiting = false
   private var wantsRead = false
   private var held: [ByteBuffer] = []
-  private var heldBytes = 0
+  /// Bytes that wait here.
+  private(set) var heldBytes = 0
 
   /// - Parameter meter: of the agent whose channel it is.
   init(_ turns: ReadTurns, _ agent: AgentID, _ meter: AgentMeter) {

@@ -13,12 +13,10 @@ final class ReadTurns {
     let id: AgentID
     let meter: AgentMeter
     fileprivate var connections = 0
+    /// Reads of this round that were dealt with.
     fileprivate var used = 0
-    /// Requests and answers since the last round, and the reads that brought them.
+    /// Requests and answers that they brought, and what earlier rounds had too many.
     fileprivate var work = 0
-    fileprivate var reads = 0
-    /// How many reads it may have in a round.
-    fileprivate var allowance = ReadTurns.most
     fileprivate var round: UInt64 = 0
     fileprivate var waiting: Deque<Waiter> = []
     fileprivate var heldUntil = NIODeadline.uptimeNanoseconds(0)
@@ -32,9 +30,14 @@ final class ReadTurns {
 
   fileprivate struct Waiter { weak var gate: ReadGate? }
 
-  /// Reads of one agent before the others' turn comes. Each takes some ten to some hundred microseconds of the loop, when it brings one
-  /// request or answer; over HTTP/2 it may bring a hundred, and then fewer reads are a turn.
-  fileprivate static let most = 8
+  /// Reads of one agent before the others' turn comes. Each takes some ten to some hundred microseconds of the loop.
+  private static let mostReads = 8
+  /// Requests and answers, and bytes. Over HTTP/2 one read may bring a hundred: then the next rounds are the others' alone.
+  private static let mostWork = 8
+  /// So many bytes of a body take as long as a request.
+  private static let bytesOfWork = 1 << 14
+  /// What is carried over into the next rounds.
+  private static let mostDebt = 256
   /// How long an agent counts as active after it has read.
   private static let memory: TimeAmount = .seconds(2)
   /// What may wait in all gates of the loop; over it reads are dealt with as they come.
@@ -46,7 +49,7 @@ final class ReadTurns {
   private let bytesPerSecond: Int
   private var shares: [AgentID: Share] = [:]
   private var round: UInt64 = 1
-  private var isScheduled = false
+  private var scheduled: (at: NIODeadline, task: Scheduled<Void>)?
   private var isContended = false
   private var now = NIODeadline.now()
   private var heldBytes = 0
@@ -85,15 +88,16 @@ final class ReadTurns {
     shares[id]?.work += 1
   }
 
-  /// What the reads of the last rounds brought decides how many the next one has.
   private func begin(_ share: Share) {
+    guard share.round != round else { return }
+    let passed = round - share.round
     share.round = round
     share.used = 0
-    guard share.reads > 0 else { return }
-    share.allowance = max(1, Self.most / max(1, share.work / share.reads))
-    share.reads = 0
-    share.work = 0
+    share.work = min(share.work, Self.mostDebt)
+    share.work = passed >= UInt64(Self.mostDebt) ? 0 : max(0, share.work - Self.mostWork * Int(passed))
   }
+
+  private func isOver(_ share: Share) -> Bool { share.used >= Self.mostReads || share.work >= Self.mostWork }
 
   // MARK: Reading
 
@@ -109,10 +113,10 @@ final class ReadTurns {
   func mayDeliver(_ share: Share, _ gate: ReadGate, _ bytes: Int) -> Bool {
     share.lastRead = now
     guard isContended, heldBytes + bytes <= Self.mostHeld else { return true }
-    if share.round != round { begin(share) }
-    guard share.used >= share.allowance else {
+    begin(share)
+    guard isOver(share) else {
       share.used += 1
-      share.reads += 1
+      share.work += bytes / Self.bytesOfWork
       return true
     }
     wait(share, gate, Self.pause)
@@ -138,14 +142,17 @@ final class ReadTurns {
   }
 
   private func schedule(after delay: TimeAmount) {
-    guard !isScheduled else { return }
-    isScheduled = true
-    eventLoop.assumeIsolated().scheduleTask(in: min(delay, .milliseconds(100))) { [weak self] in self?.turn() }
+    let time = eventLoop.now + min(delay, .milliseconds(100))
+    if let scheduled {
+      guard time < scheduled.at else { return }
+      scheduled.task.cancel()
+    }
+    scheduled = (time, eventLoop.assumeIsolated().scheduleTask(deadline: time) { [weak self] in self?.turn() })
   }
 
-  /// The next round: everybody who waits gets as many reads as one may have.
+  /// The next round: everybody who waits gets what one may have.
   private func turn() {
-    isScheduled = false
+    scheduled = nil
     round &+= 1
     var next: TimeAmount?
     let now = eventLoop.now
@@ -155,14 +162,12 @@ final class ReadTurns {
         continue
       }
       begin(share)
-      var left = share.allowance
-      while left > 0, let waiter = share.waiting.popFirst() {
+      while !isOver(share), let waiter = share.waiting.popFirst() {
         guard let gate = waiter.gate else { continue }
-        left -= 1
-        share.reads += 1
+        share.used += 1
+        share.work += gate.heldBytes / Self.bytesOfWork
         gate.proceed()
       }
-      share.used = share.allowance - left
       if !share.waiting.isEmpty { next = min(next ?? .hours(1), Self.pause) }
     }
     if let next { schedule(after: next) }

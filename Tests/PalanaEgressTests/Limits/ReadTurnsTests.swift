@@ -19,7 +19,11 @@ import Testing
       var bytes: [UInt8] = []
       var turns = 0
       var isClosed = false
-      func channelRead(context: ChannelHandlerContext, data: NIOAny) { bytes += unwrapInboundIn(data).readableBytesView }
+      var whenRead: () -> Void = {}
+      func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        bytes += unwrapInboundIn(data).readableBytesView
+        whenRead()
+      }
       func channelReadComplete(context: ChannelHandlerContext) { turns += 1 }
       func channelInactive(context: ChannelHandlerContext) { isClosed = true }
     }
@@ -103,25 +107,68 @@ import Testing
     #expect(many.allSatisfy { $0.turns >= 1 })
   }
 
-  /// Over HTTP/2 one read may bring a hundred requests: then it is a whole turn.
+  /// Over HTTP/2 one read may bring a hundred requests: then the next rounds are the others' alone.
   @Test func readsThatBringMuchAreFewer() throws {
     let world = try World()
     let (many, one) = try contended(world, 100)
     #expect(total(many) == 1 + 8)
-    for _ in 0..<(8 * 64) { world.turns.worked(world.a) }
+    world.loop.advanceTime(by: .microseconds(20))
+    #expect(total(many) == 1 + 16)
+    for _ in 0..<64 { world.turns.worked(world.a) }
+    for _ in 1...7 {
+      world.loop.advanceTime(by: .microseconds(20))
+      one.receive()
+      #expect(total(many) == 1 + 16)
+    }
+    #expect(one.turns == 1 + 7)
+    world.loop.advanceTime(by: .microseconds(20))
+    #expect(total(many) == 1 + 24)
+    // However much it was, it is paid for at some time.
+    for _ in 0..<100_000 { world.turns.worked(world.a) }
+    world.loop.advanceTime(by: .microseconds(20 * 31))
+    #expect(total(many) == 1 + 24)
+    world.loop.advanceTime(by: .microseconds(20))
+    #expect(total(many) == 1 + 32)
+  }
+
+  /// Work within a turn ends it: the reads that are left are the next one's.
+  @Test func aTurnEndsWithItsWork() throws {
+    let world = try World()
+    let (many, _) = try contended(world, 100)
+    let busy = many[8...].map(\.receiver)
+    for receiver in busy { receiver.whenRead = { for _ in 0..<3 { world.turns.worked(world.a) } } }
+    world.loop.advanceTime(by: .microseconds(20))
+    #expect(total(many) == 1 + 8 + 3)
+  }
+
+  /// Bytes are work too: two full reads of a body are a turn.
+  @Test func bodiesAreWork() throws {
+    let world = try World()
+    let (many, one) = try contended(world, 8)
+    let bodies = try world.lines(9, world.a)
+    for line in bodies { line.receive(65_536) }
     for round in 1...3 {
       world.loop.advanceTime(by: .microseconds(20))
-      #expect(total(many) == 1 + 8 + round)
-      for _ in 0..<64 { world.turns.worked(world.a) }
+      one.receive()
+      #expect(total(bodies) == 2 * round && one.turns == 1 + round)
     }
-    // With little in each read it has as many again; what it costs the other is nobody's but its own.
+    #expect(total(many) == 1 + 8)
+  }
+
+  /// Who waits for its rate of bytes, which may take long, holds up nobody who waits for a turn.
+  @Test func aTurnDoesNotWaitForARate() throws {
+    let world = try World(bytesPerSecond: 1 << 20)
+    let slow = try world.lines(1, world.b)[0]
+    let many = try world.lines(20, world.a)
+    slow.read()
+    slow.receive(2 << 20)
+    slow.read()
+    many[0].receive()
+    world.turns.tick(world.loop.now)
+    for line in many { line.receive() }
+    #expect(total(many) == 1 + 8 && slow.reads == 1)
     world.loop.advanceTime(by: .microseconds(20))
-    #expect(total(many) == 1 + 8 + 4)
-    world.turns.worked(world.a)
-    world.loop.advanceTime(by: .microseconds(20))
-    #expect(total(many) == 1 + 8 + 4 + 8)
-    one.receive()
-    #expect(one.turns == 2)
+    #expect(total(many) == 1 + 16)
   }
 
   @Test func theTurnsEndWhenTheOtherIsSilent() throws {
