@@ -2,6 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import PalanaControlAPI
 import PalanaCore
+import PalanaManifests
 
 /// `pcli logs NAME`
 struct AgentLogs: PalanaCommand {

@@ -1,4 +1,5 @@
 import PalanaCore
+import PalanaManifests
 
 /// Writes events: a table, the stored lines, or YAML documents.
 struct AuditWriter {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import PalanaCore
+import PalanaManifests
 
 /// How commands write: results to standard output in the wanted format, remarks to standard error.
 struct Output: Sendable {

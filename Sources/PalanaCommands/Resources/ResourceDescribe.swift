@@ -2,6 +2,7 @@ import ArgumentParser
 import PalanaAPI
 import PalanaControlAPI
 import PalanaCore
+import PalanaManifests
 
 /// `pcli describe NAME`
 struct ResourceDescribe: PalanaCommand {

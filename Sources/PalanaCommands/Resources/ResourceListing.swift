@@ -1,4 +1,5 @@
 import PalanaCore
+import PalanaManifests
 
 /// Writes a list of resources of one kind.
 struct ResourceListing {

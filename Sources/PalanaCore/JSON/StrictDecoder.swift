@@ -3,10 +3,12 @@
 /// `JSONDecoder` ignores unknown fields, so that a typing mistake in a manifest silently means “the default”. Here it is an error
 /// with the full path of the field. `null` counts as absent.
 package enum StrictDecoder {
-  /// - Parameter path: what stands in front of every field in errors, for example `spec`.
+  /// - Parameters:
+  ///   - path: what stands in front of every field in errors, for example `spec`.
+  ///   - passesUnknown: for what others write and may extend: unknown fields are passed over.
   /// - Throws: ``PalanaError`` with code `invalid` that names each wrong field with its full path.
   package static func decode<T: Decodable>(
-    _ type: T.Type, from value: JSONValue, at path: String = ""
+    _ type: T.Type, from value: JSONValue, at path: String = "", passesUnknown: Bool = false
   ) throws(PalanaError) -> T {
     let notes = DecodingNotes()
     let prefix: [any CodingKey] = path.isEmpty ? [] : [FieldKey(prefix: path)]
@@ -18,7 +20,7 @@ package enum StrictDecoder {
       problems.append(FieldError(decoding: error, at: prefix))
     }
     // An unknown field is often the cause of the other problem (`hst` instead of the required `host`), so it comes first.
-    problems = notes.unknownFields() + problems
+    if !passesUnknown { problems = notes.unknownFields() + problems }
     guard let result, problems.isEmpty else {
       throw PalanaError(problems) ?? PalanaError(.invalid, "cannot be read")
     }

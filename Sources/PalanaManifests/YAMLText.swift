@@ -1,11 +1,11 @@
-import PalanaCore
+package import PalanaCore
 import Yams
 
 /// Writes YAML that any reader, of YAML 1.1 or 1.2, reads back as the same value.
-enum YAMLText {
+package enum YAMLText {
   /// One document, ending in a line break. Members are sorted by name.
   /// - Throws: ``PalanaError`` with code `failed`.
-  static func document(_ value: JSONValue) throws -> String {
+  package static func document(_ value: JSONValue) throws -> String {
     do {
       return try Yams.serialize(node: node(value), width: -1, allowUnicode: true)
     } catch {
@@ -14,7 +14,7 @@ enum YAMLText {
   }
 
   /// Several documents, each after a line `---` except the first.
-  static func documents(_ values: [JSONValue]) throws -> String {
+  package static func documents(_ values: [JSONValue]) throws -> String {
     try values.map(document).joined(separator: "---\n")
   }
 
