@@ -1,0 +1,132 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import PalanaCore
+import Synchronization
+
+@testable import PalanaKube
+
+/// An HTTP server on this machine that answers as a test says and remembers what it was asked.
+final class ScriptedServer: Sendable {
+  struct Request: Sendable {
+    var method: HTTPMethod
+    var path: String
+    var headers: HTTPHeaders
+    var body: String
+  }
+
+  struct Answer: Sendable {
+    var status = 200
+    var headers: [(String, String)] = []
+    /// The pieces of the body, each sent by itself.
+    var pieces: [String] = []
+    /// Whether the connection stays open after them, without an end.
+    var staysOpen = false
+    /// Whether the connection is closed before the body's end.
+    var breaksOff = false
+
+    static func json(_ text: String, status: Int = 200) -> Answer { Answer(status: status, pieces: [text]) }
+    static func lines(_ lines: String..., staysOpen: Bool = false) -> Answer {
+      Answer(pieces: lines.map { $0 + "\n" }, staysOpen: staysOpen)
+    }
+  }
+
+  typealias Script = @Sendable (Int, Request) -> Answer
+
+  let port: Int
+  private let listener: any Channel
+  private let state: Shared
+
+  final class Shared: Sendable {
+    let requests = Mutex<[Request]>([])
+    let script: Script
+    init(script: @escaping Script) { self.script = script }
+  }
+
+  private init(_ listener: any Channel, _ state: Shared) {
+    self.listener = listener
+    self.state = state
+    port = listener.localAddress?.port ?? 0
+  }
+
+  var requests: [Request] { state.requests.withLock { $0 } }
+  var paths: [String] { requests.map(\.path) }
+
+  /// Runs `body` against a server; `script` gets the number of the request, from 0.
+  static func run<Value>(
+    _ script: @escaping Script, _ body: (ScriptedServer) async throws -> Value
+  ) async throws -> Value {
+    let state = Shared(script: script)
+    let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+          try channel.pipeline.syncOperations.addHandler(Answerer(state))
+        }
+      }
+      .bind(host: "127.0.0.1", port: 0).get()
+    let server = ScriptedServer(listener, state)
+    do {
+      let value = try await body(server)
+      try? await listener.close()
+      return value
+    } catch {
+      try? await listener.close()
+      throw error
+    }
+  }
+
+  func endpoint(_ authentication: KubeAuthentication = .none) -> KubeEndpoint {
+    KubeEndpoint(url: "http://127.0.0.1:\(port)", authentication: authentication)
+  }
+
+  /// A client of it, closed after `body`.
+  func client<Value>(
+    _ authentication: KubeAuthentication = .none, limits: KubeLimits = KubeLimits(), _ body: (KubeClient) async throws -> Value
+  ) async throws -> Value {
+    let server = try KubeServer(endpoint(authentication), limits: limits)
+    let client = KubeClient(server, fieldManager: "tests")
+    do {
+      let value = try await body(client)
+      await server.close()
+      return value
+    } catch {
+      await server.close()
+      throw error
+    }
+  }
+}
+
+private final class Answerer: ChannelInboundHandler {
+  typealias InboundIn = HTTPServerRequestPart
+  typealias OutboundOut = HTTPServerResponsePart
+
+  private let state: ScriptedServer.Shared
+  private var request: ScriptedServer.Request?
+
+  init(_ state: ScriptedServer.Shared) { self.state = state }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head(let head): request = .init(method: head.method, path: head.uri, headers: head.headers, body: "")
+    case .body(let bytes): request?.body += String(buffer: bytes)
+    case .end:
+      guard let request else { return }
+      let number = state.requests.withLock { requests in
+        requests.append(request)
+        return requests.count - 1
+      }
+      answer(state.script(number, request), context)
+    }
+  }
+
+  private func answer(_ answer: ScriptedServer.Answer, _ context: ChannelHandlerContext) {
+    var head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: answer.status))
+    for (name, value) in answer.headers { head.headers.add(name: name, value: value) }
+    context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+    for piece in answer.pieces { context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: piece)))), promise: nil) }
+    if answer.breaksOff { return context.close(promise: nil) }
+    if !answer.staysOpen { context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
+  }
+}
