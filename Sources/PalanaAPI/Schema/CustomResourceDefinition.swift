@@ -1,0 +1,110 @@
+package import PalanaCore
+
+/// The kinds as a Kubernetes API server learns them (`apiextensions.k8s.io/v1`), made from the same schemas as everything else.
+///
+/// What belongs to an owner stands in a namespace, so that rights can be given by it; the rest belongs to the cluster.
+package enum CustomResourceDefinition {
+  package static let group = "palana.dev"
+  package static let version = "v1alpha1"
+
+  /// Of every kind, in the order in which they are to be applied.
+  package static var all: [JSONValue] {
+    [
+      definition(
+        AgentTemplateSpec.self, "agt", [("Image", "string", ".spec.image"), ("Description", "string", ".spec.description")]),
+      definition(EgressPolicySpec.self, "egp", []),
+      definition(
+        AgentSpec.self, "ag",
+        [
+          ("Phase", "string", ".status.phase"), ("Owner", "string", ".spec.owner"), ("Template", "string", ".spec.template"),
+          ("Address", "string", ".status.address"), ("Restarts", "integer", ".status.restarts"),
+        ]),
+      definition(
+        PeeringRuleSpec.self, "peer",
+        [("Owner", "string", ".spec.owner"), ("From", "string", ".spec.from"), ("To", "string", ".spec.to")]),
+      definition(
+        SecretBindingSpec.self, "sb",
+        [("Owner", "string", ".spec.owner"), ("Agent", "string", ".spec.agent"), ("Secret", "string", ".spec.secret")]),
+      definition(KillOrderSpec.self, "kill", [("Reason", "string", ".spec.reason"), ("By", "string", ".spec.by")]),
+    ]
+  }
+
+  private static func definition<Spec: ResourceSpec>(
+    _ type: Spec.Type, _ short: String, _ columns: [(name: String, type: String, path: String)]
+  ) -> JSONValue {
+    let singular = Spec.kind.lowercased()
+    let age: JSONValue = ["name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"]
+    let shown = columns.map { column -> JSONValue in
+      ["name": .string(column.name), "type": .string(column.type), "jsonPath": .string(column.path)]
+    }
+    return [
+      "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+      "metadata": ["name": .string("\(Spec.plural).\(group)")],
+      "spec": [
+        "group": .string(group), "scope": Spec.isOwned ? "Namespaced" : "Cluster",
+        "names": [
+          "kind": .string(Spec.kind), "listKind": .string(Spec.kind + "List"), "plural": .string(Spec.plural),
+          "singular": .string(singular), "shortNames": [.string(short)], "categories": ["palana"],
+        ],
+        "versions": [
+          [
+            "name": .string(version), "served": true, "storage": true, "subresources": ["status": [:]],
+            "additionalPrinterColumns": .array(shown + [age]),
+            "schema": ["openAPIV3Schema": schema(type)],
+          ]
+        ],
+      ],
+    ]
+  }
+
+  private static func schema<Spec: ResourceSpec>(_ type: Spec.Type) -> JSONValue {
+    var spec = structural(Spec.jsonSchema).object ?? JSONObject()
+    if Spec.isOwned { spec["x-kubernetes-validations"] = [ownerStays] }
+    return [
+      "type": "object", "required": ["spec"],
+      "properties": [
+        "apiVersion": ["type": "string"], "kind": ["type": "string"], "metadata": ["type": "object"], "spec": .object(spec),
+        "status": structural(Spec.statusSchema),
+      ],
+      "x-kubernetes-validations": [nameIsShort],
+    ]
+  }
+
+  /// Whoever could change the owner could take over the agent's secrets.
+  private static let ownerStays: JSONValue = [
+    "rule": "!has(oldSelf.owner) || has(self.owner) && self.owner == oldSelf.owner", "message": "the owner is immutable",
+    "reason": "FieldValueForbidden", "fieldPath": ".owner",
+  ]
+
+  /// The names of namespaces and of other objects are made from it.
+  private static let nameIsShort: JSONValue = [
+    "rule": "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$')",
+    "message": "a name has at most 40 lower-case letters, digits and hyphens, and no hyphen at its ends",
+  ]
+
+  /// A JSON Schema in the form that the API server takes: unknown fields are cut off or refused by itself, a type is one, and a number
+  /// that may be a text is marked.
+  private static func structural(_ schema: JSONValue) -> JSONValue {
+    guard let object = schema.object else { return schema }
+    if case .array? = object["type"] {
+      var free: JSONObject = ["x-kubernetes-preserve-unknown-fields": true]
+      free["description"] = object["description"]
+      return .object(free)
+    }
+    var result = JSONObject()
+    for (name, value) in object {
+      switch name {
+      case "additionalProperties":
+        // `false` is what the API server does anyway where properties are listed.
+        if value.object != nil { result[name] = structural(value) }
+      case "properties":
+        var members = JSONObject()
+        for (member, schema) in value.object ?? JSONObject() { members[member] = structural(schema) }
+        result[name] = .object(members)
+      case "items": result[name] = structural(value)
+      default: result[name] = value
+      }
+    }
+    return .object(result)
+  }
+}
