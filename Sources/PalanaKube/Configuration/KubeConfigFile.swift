@@ -99,7 +99,9 @@ struct KubeConfigFile: Decodable, Sendable {
       throw PalanaError(.invalid, "the kubeconfig \(path) is not UTF-8 text")
     }
     do {
-      return try YAMLDecoder().decode(KubeConfigFile?.self, from: text) ?? KubeConfigFile()
+      // A file without a document says nothing, which is not wrong.
+      guard let root = try Yams.compose(yaml: text), Resolver.default.resolveTag(of: root) != .null else { return KubeConfigFile() }
+      return try YAMLDecoder().decode(KubeConfigFile.self, from: root)
     } catch let error as DecodingError {
       throw PalanaError(.invalid, "the kubeconfig \(path) has an unexpected form\(place(of: error))")
     } catch {
