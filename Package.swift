@@ -74,8 +74,8 @@ let modules: [Module] = [
     ]),
   // Layer 2: from what is wanted to what an engine applies.
   Module(
-    name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: [yams],
-    testExcludes: ["FirewallGolden", "PlanGolden"]),
+    name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: ["PalanaManifests", yams],
+    testExcludes: ["FirewallGolden", "KubernetesGolden", "PlanGolden"]),
   Module(name: "PalanaAttack", uses: ["PalanaCore", "PalanaControlAPI", "CLinux"], testUses: [nioCore, nioPosix]),
   // Layer 3: services.
   Module(

@@ -34,7 +34,7 @@ package struct AgentEnvironment: Sendable {
   /// What the platform sets. Nothing that an agent or a secret's name says may replace it: a secret called
   /// `HTTPS_PROXY` would otherwise be a way around the gateway's own variables.
   package var fixed: [String: String] {
-    let proxy = "http://\(agent):\(Self.proxyTokenMark)@\(Self.authority(platform.gateway, platform.proxyPort))"
+    let proxy = "http://\(agent):\(Self.proxyTokenMark)@\(platform.gateway.text):\(platform.proxyPort)"
     let direct = "localhost,127.0.0.1,::1"
     // Node reads the proxy variables only when told to.
     var all = [
@@ -60,10 +60,5 @@ package struct AgentEnvironment: Sendable {
       }
     }
     return all.merging(fixed) { _, platform in platform }
-  }
-
-  private static func authority(_ address: IPAddress, _ port: Int) -> String {
-    if case .v6 = address { return "[\(address)]:\(port)" }
-    return "\(address):\(port)"
   }
 }

@@ -55,6 +55,17 @@ package struct AgentPlan: Codable, Hashable, Sendable {
     }
   }
 
+  /// Where an agent stands on one machine.
+  package struct Machine: Codable, Hashable, Sendable {
+    package var network: Network
+    /// First host uid and gid of the 65,536 that the sandbox's user namespace maps.
+    package var idBase: UInt32
+    package init(network: Network, idBase: UInt32) {
+      self.network = network
+      self.idBase = idBase
+    }
+  }
+
   package var id: AgentID
   package var name: ResourceName
   package var owner: UserIdentity
@@ -62,9 +73,8 @@ package struct AgentPlan: Codable, Hashable, Sendable {
   package var rootfs: RootFS
   package var process: Process
   package var limits: Limits
-  package var network: Network
-  /// First host uid and gid of the 65,536 that the sandbox's user namespace maps.
-  package var idBase: UInt32
+  /// Nil in a cluster, which gives addresses and identities itself.
+  package var machine: Machine?
   package var restart: AgentLifecycle.Restart
   /// Seconds between TERM and KILL.
   package var graceSeconds: Int
@@ -75,7 +85,7 @@ package struct AgentPlan: Codable, Hashable, Sendable {
 
   package init(
     id: AgentID, name: ResourceName, owner: UserIdentity, uid: String, rootfs: RootFS, process: Process,
-    limits: Limits, network: Network, idBase: UInt32, restart: AgentLifecycle.Restart, graceSeconds: Int,
+    limits: Limits, machine: Machine?, restart: AgentLifecycle.Restart, graceSeconds: Int,
     readableSecrets: [String], requires: [RequiredProgram], ports: [AgentPort]
   ) {
     self.id = id
@@ -85,12 +95,20 @@ package struct AgentPlan: Codable, Hashable, Sendable {
     self.rootfs = rootfs
     self.process = process
     self.limits = limits
-    self.network = network
-    self.idBase = idBase
+    self.machine = machine
     self.restart = restart
     self.graceSeconds = graceSeconds
     self.readableSecrets = readableSecrets
     self.requires = requires
     self.ports = ports
+  }
+
+  /// Where it stands on this machine.
+  /// - Throws: ``PalanaError`` with code `invalid` for a plan of a cluster.
+  package var placed: Machine {
+    get throws(PalanaError) {
+      guard let machine else { throw PalanaError(.invalid, "agent ‘\(name)’ was planned without a place on a machine") }
+      return machine
+    }
   }
 }

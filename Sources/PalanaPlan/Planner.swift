@@ -10,9 +10,10 @@ package enum Planner {
   ///   - agent: stored, so with an owner and a uid.
   ///   - template: the one that `agent.spec.effectiveTemplateName` names; nil when that is nil.
   ///   - bindings: secrets; those of other agents and owners are ignored.
+  ///   - allocation: where it stands on this machine; nil in a cluster.
   /// - Throws: ``PalanaError`` with code `invalid` that names what is missing or wrong.
   package static func plan(
-    agent: Agent, template: AgentTemplate?, bindings: [SecretBinding], allocation: Allocation, platform: PlatformFacts
+    agent: Agent, template: AgentTemplate?, bindings: [SecretBinding], allocation: Allocation?, platform: PlatformFacts
   ) throws(PalanaError) -> AgentPlan {
     let name = agent.metadata.name
     guard let owner = agent.spec.owner else {
@@ -36,12 +37,21 @@ package enum Planner {
       limits: AgentPlan.Limits(
         cpuMilli: effective.cpu.milli, memoryBytes: effective.memory.bytes, pids: effective.pids,
         storageBytes: effective.storage.bytes),
-      network: AgentPlan.Network(
-        address: allocation.address, gateway: platform.gateway,
-        gatewayPorts: [platform.proxyPort] + (platform.llm.map { [$0.port] } ?? []), prefix: platform.prefix),
-      idBase: allocation.idBase, restart: effective.restart, graceSeconds: graceSeconds,
+      machine: try allocation.map { allocation throws(PalanaError) in try place(allocation, platform) },
+      restart: effective.restart, graceSeconds: graceSeconds,
       readableSecrets: own.filter { $0.spec.access == .agentReadable }.map(\.spec.secret),
       requires: effective.requires, ports: effective.ports)
+  }
+
+  private static func place(_ allocation: Allocation, _ platform: PlatformFacts) throws(PalanaError) -> AgentPlan.Machine {
+    guard case .address(let gateway) = platform.gateway else {
+      throw PalanaError(.invalid, "the gateway of a machine has an address, not the name ‘\(platform.gateway.text)’")
+    }
+    return AgentPlan.Machine(
+      network: AgentPlan.Network(
+        address: allocation.address, gateway: gateway,
+        gatewayPorts: [platform.proxyPort] + (platform.llm.map { [$0.port] } ?? []), prefix: platform.prefix),
+      idBase: allocation.idBase)
   }
 
   /// Empty: the image's own. The machine's view has none, there it is the agent's home.

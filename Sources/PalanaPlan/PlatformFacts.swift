@@ -2,9 +2,9 @@ package import PalanaCore
 
 /// What the planner must know of the platform around an agent: where its gateways are and where their CA stands.
 package struct PlatformFacts: Codable, Hashable, Sendable {
-  /// The gateway's address as agents see it.
-  package var gateway: IPAddress
-  /// Prefix length of the agents' subnet.
+  /// Where agents find the gateway.
+  package var gateway: Host
+  /// Prefix length of the agents' subnet; 0 in a cluster.
   package var prefix: Int
   /// TCP port of the egress gateway's explicit proxy.
   package var proxyPort: Int
@@ -17,6 +17,21 @@ package struct PlatformFacts: Codable, Hashable, Sendable {
   /// The installation's CA alone, path inside the sandbox.
   package var caCertificate: String
 
+  package enum Host: Codable, Hashable, Sendable {
+    case address(IPAddress)
+    /// A name that the agents' name server knows, such as that of a service in a cluster.
+    case name(String)
+
+    /// As it stands in the authority of a URL (RFC 3986 §3.2.2).
+    package var text: String {
+      switch self {
+      case .address(let address):
+        if case .v6 = address { "[\(address)]" } else { "\(address)" }
+      case .name(let name): name
+      }
+    }
+  }
+
   package struct LLM: Codable, Hashable, Sendable {
     package var baseURL: String
     package var port: Int
@@ -27,7 +42,7 @@ package struct PlatformFacts: Codable, Hashable, Sendable {
   }
 
   package init(
-    gateway: IPAddress, prefix: Int, proxyPort: Int, resolver: IPAddress? = nil, llm: LLM? = nil,
+    gateway: Host, prefix: Int, proxyPort: Int, resolver: IPAddress? = nil, llm: LLM? = nil,
     caBundle: String = "/etc/ssl/certs/ca-certificates.crt", caCertificate: String = "/etc/ssl/certs/palana-ca.pem"
   ) {
     self.gateway = gateway
@@ -38,4 +53,8 @@ package struct PlatformFacts: Codable, Hashable, Sendable {
     self.caBundle = caBundle
     self.caCertificate = caCertificate
   }
+
+  package init(
+    gateway: IPAddress, prefix: Int, proxyPort: Int, resolver: IPAddress? = nil, llm: LLM? = nil
+  ) { self.init(gateway: .address(gateway), prefix: prefix, proxyPort: proxyPort, resolver: resolver, llm: llm) }
 }

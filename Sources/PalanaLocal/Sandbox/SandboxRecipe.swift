@@ -21,8 +21,9 @@ struct SandboxRecipe: Sendable {
     let who = try image.map { image throws(PalanaError) in try ImageUser(image.configuration, rootfs: image.rootfs) }
     let user = who?.user ?? HostView.user
     let bundle = paths.bundle
+    let place = try plan.placed
     var files: [(name: String, destination: String, text: [UInt8])] = [
-      ("hosts", "/etc/hosts", Array("127.0.0.1 localhost\n::1 localhost\n\(plan.network.address) \(plan.name)\n".utf8)),
+      ("hosts", "/etc/hosts", Array("127.0.0.1 localhost\n::1 localhost\n\(place.network.address) \(plan.name)\n".utf8)),
       ("hostname", "/etc/hostname", Array("\(plan.name)\n".utf8)),
       ("resolv.conf", "/etc/resolv.conf", Array(Self.resolverSettings(request.platform.resolver).utf8)),
     ]
@@ -39,14 +40,15 @@ struct SandboxRecipe: Sendable {
     try checkPrograms(spec.process)
     var job = ShimJob()
     setCommon(&job, bundle: bundle, run: run)
-    job.set("data.uid", plan.idBase + user.uid)
-    job.set("data.gid", plan.idBase + user.gid)
+    job.set("id.base", place.idBase)
+    job.set("data.uid", place.idBase + user.uid)
+    job.set("data.gid", place.idBase + user.gid)
     job.file("config.json", try spec.json(proxyToken: request.proxyToken).reveal(), mode: 0o600)
     for file in files { job.file("etc/" + file.name, file.text, mode: 0o644) }
     for (name, contents) in request.secretFiles {
       try SecretFiles.check(name)
       job.file(
-        "secrets/" + name, contents.reveal(), mode: 0o400, owner: plan.idBase + user.uid, group: plan.idBase + user.gid)
+        "secrets/" + name, contents.reveal(), mode: 0o400, owner: place.idBase + user.uid, group: place.idBase + user.gid)
     }
     return job
   }
@@ -67,7 +69,6 @@ struct SandboxRecipe: Sendable {
     job.set("group", cgroup)
     job.set("run", run)
     job.set("boot", machine.boot)
-    job.set("id.base", plan.idBase)
     job.set("data.image", paths.dataImage(plan.id))
     job.set("log.bytes", logFileBytes)
     job.set("log.files", logFiles)

@@ -1,7 +1,7 @@
 extension OCILinux {
   /// Namespaces, identities, limits and hidden kernel files of a sandbox.
-  init(_ plan: AgentPlan, _ facts: OCIFacts) {
-    let mapping = [IDMapping(containerID: 0, hostID: plan.idBase, size: 65_536)]
+  init(_ plan: AgentPlan, _ machine: AgentPlan.Machine, _ facts: OCIFacts) {
+    let mapping = [IDMapping(containerID: 0, hostID: machine.idBase, size: 65_536)]
     uidMappings = mapping
     gidMappings = mapping
     namespaces = ["pid", "ipc", "uts", "mount", "cgroup"].map { Namespace(type: $0) }

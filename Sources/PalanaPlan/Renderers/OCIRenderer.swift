@@ -10,14 +10,15 @@ package enum OCIRenderer {
 
   /// - Throws: ``PalanaError`` with code `invalid` when neither the plan nor the image says what to run.
   package static func render(_ plan: AgentPlan, _ facts: OCIFacts) throws(PalanaError) -> OCISpec {
-    OCISpec(
+    let machine = try plan.placed
+    return OCISpec(
       process: try process(plan, facts),
       root: OCISpec.Root(path: facts.rootfs, readonly: true),
       hostname: plan.name.text,
       mounts: OCIMounts.mounts(plan, facts),
       // crun takes the compiled program as it is, which saves it 25 ms a start against the JSON form.
       annotations: ["run.oci.seccomp_bpf_data": facts.seccomp],
-      linux: OCILinux(plan, facts))
+      linux: OCILinux(plan, machine, facts))
   }
 
   private static func process(_ plan: AgentPlan, _ facts: OCIFacts) throws(PalanaError) -> OCIProcess {

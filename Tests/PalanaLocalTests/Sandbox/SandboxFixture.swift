@@ -122,12 +122,13 @@ final class SandboxFixture: Sendable {
       process: AgentPlan.Process(
         args: args, workingDirectory: "", env: environment.variables(written: env, bindings: [])),
       limits: AgentPlan.Limits(cpuMilli: cpuMilli, memoryBytes: memory, pids: pids, storageBytes: storage),
-      network: AgentPlan.Network(
-        address: .v4(0x0a4d_0005), gateway: .v4(0x0a4d_0001), gatewayPorts: [3128], prefix: 16),
-      idBase: Self.bases.withLock {
-        $0 += 65_536
-        return $0
-      }, restart: .never, graceSeconds: 10, readableSecrets: [],
+      machine: AgentPlan.Machine(
+        network: AgentPlan.Network(
+          address: .v4(0x0a4d_0005), gateway: .v4(0x0a4d_0001), gatewayPorts: [3128], prefix: 16),
+        idBase: Self.bases.withLock {
+          $0 += 65_536
+          return $0
+        }), restart: .never, graceSeconds: 10, readableSecrets: [],
       requires: requires, ports: [])
   }
 

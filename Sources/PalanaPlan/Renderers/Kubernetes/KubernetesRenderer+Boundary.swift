@@ -1,0 +1,91 @@
+import PalanaCore
+
+extension KubernetesRenderer {
+  /// The namespace, who may do what in it, how much it may take, its storage and the authority it trusts.
+  func boundary() -> [KubernetesManifest] {
+    [
+      own(), manifest(.serviceAccount, Name.agent, ["automountServiceAccountToken": false]),
+      role(), binding(), quota(), range(), storage(),
+      manifest(.configMap, Name.authority, ["data": ["ca.crt": .string(facts.caCertificate)]]),
+    ]
+  }
+
+  private func own() -> KubernetesManifest {
+    var manifest = KubernetesManifest(
+      kind: .namespace, namespace: nil, name: namespace, labels: AgentLabels.labels(plan), body: [:])
+    for mode in ["enforce", "warn", "audit"] {
+      manifest.labels["pod-security.kubernetes.io/\(mode)"] = "restricted"
+      manifest.labels["pod-security.kubernetes.io/\(mode)-version"] = "latest"
+    }
+    manifest.annotations = [
+      AgentLabels.owner: plan.owner.raw, AgentLabels.agentUID: plan.uid, AgentLabels.source: run.source,
+    ]
+    return manifest
+  }
+
+  /// What an owner may do with their own agent: see it and work inside of it. Whoever could write here could write the policies.
+  private func role() -> KubernetesManifest {
+    manifest(
+      .role, Name.owner,
+      [
+        "rules": [
+          ["apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list", "watch"]],
+          ["apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]],
+          ["apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get", "list", "watch"]],
+        ]
+      ])
+  }
+
+  private func binding() -> KubernetesManifest {
+    let group: JSONValue = "rbac.authorization.k8s.io"
+    return manifest(
+      .roleBinding, Name.owner,
+      [
+        "roleRef": ["apiGroup": group, "kind": "Role", "name": .string(Name.owner)],
+        "subjects": [["apiGroup": group, "kind": "User", "name": .string(plan.owner.raw)]],
+      ])
+  }
+
+  private func quota() -> KubernetesManifest {
+    let limits = plan.limits
+    return manifest(
+      .resourceQuota, Name.agent,
+      [
+        "spec": [
+          "hard": [
+            "pods": "1", "limits.cpu": .string(ResourceAmount.milli(limits.cpuMilli)),
+            "limits.memory": .string(ResourceAmount.bytes(limits.memoryBytes)),
+            "persistentvolumeclaims": "1", "requests.storage": .string(ResourceAmount.bytes(limits.storageBytes)),
+            "services": "1", "services.nodeports": "0", "services.loadbalancers": "0",
+          ]
+        ]
+      ])
+  }
+
+  /// A container that says nothing gets what the agent may have, and none gets more.
+  private func range() -> KubernetesManifest {
+    let most: JSONValue = [
+      "cpu": .string(ResourceAmount.milli(plan.limits.cpuMilli)), "memory": .string(ResourceAmount.bytes(plan.limits.memoryBytes)),
+    ]
+    return manifest(
+      .limitRange, Name.agent,
+      ["spec": ["limits": [["type": "Container", "max": most, "default": most, "defaultRequest": requests]]]])
+  }
+
+  /// What the scheduler sets aside: agents wait most of the time.
+  var requests: JSONValue {
+    [
+      "cpu": .string(ResourceAmount.milli(max(plan.limits.cpuMilli / 10, 1))),
+      "memory": .string(ResourceAmount.bytes(max(plan.limits.memoryBytes / 2, 1))),
+    ]
+  }
+
+  private func storage() -> KubernetesManifest {
+    var spec: JSONObject = [
+      "accessModes": ["ReadWriteOnce"],
+      "resources": ["requests": ["storage": .string(ResourceAmount.bytes(plan.limits.storageBytes))]],
+    ]
+    if let name = facts.storageClass { spec["storageClassName"] = .string(name) }
+    return manifest(.persistentVolumeClaim, Name.data, ["spec": .object(spec)])
+  }
+}
