@@ -96,6 +96,10 @@ let modules: [Module] = [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "PalanaStore", "PalanaPlan",
       "PalanaControlAPI", crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, serviceLifecycle,
     ], testUses: [asyncHTTPClient, nioFoundation, subprocess]),
+  Module(
+    name: "PalanaOperator",
+    uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaKube", "PalanaPlan", crypto, logging],
+    testUses: ["PalanaManifests", nioCore]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",
@@ -117,7 +121,8 @@ let modules: [Module] = [
     name: "PalanaBootstrap",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
-      "PalanaManifests", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl", "CProcess",
+      "PalanaManifests", "PalanaKube", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl",
+      "PalanaOperator", "CProcess",
       argumentParser,
       crypto, hummingbird, httpTypes, logging, nioCore, nioPosix,
       serviceLifecycle, unixSignals, yams,

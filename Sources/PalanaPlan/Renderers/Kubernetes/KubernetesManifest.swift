@@ -58,6 +58,14 @@ package struct KubernetesManifest: Hashable, Sendable {
   /// The members besides the metadata. `null` demands that a member is absent, or says no.
   package var body: JSONObject
 
+  package init(kind: Kind, namespace: String?, name: String, labels: [String: String], body: JSONObject) {
+    self.kind = kind
+    self.namespace = namespace
+    self.name = name
+    self.labels = labels
+    self.body = body
+  }
+
   /// The object as it is sent, without the demands that something be absent.
   package var json: JSONValue {
     var metadata: JSONObject = ["name": .string(name)]

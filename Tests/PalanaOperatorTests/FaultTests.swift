@@ -1,0 +1,117 @@
+import PalanaCore
+import PalanaKube
+import PalanaPlan
+import Synchronization
+import Testing
+
+@testable import PalanaOperator
+
+/// Whatever happens to an operator, the next one ends in the same state. In the same suite: of two operators, each would work on the
+/// other's agents.
+extension OperatorTests {
+  /// Everything in a namespace that an operator says, without what the server gives each object.
+  private static func picture(_ client: KubeClient, _ namespace: String) async throws -> [String: JSONValue] {
+    var picture: [String: JSONValue] = [:]
+    for kind in try await OperatorEngine.kinds(of: client) where kind != .namespace {
+      for object in try await client.list(kind.resource, Selection(namespace: namespace, labels: AgentLabels.selector)).objects {
+        var plain = Kept.comparable(kind, object)
+        guard case .object(var members) = plain, var metadata = members["metadata"]?.object else { continue }
+        for name in ["uid", "resourceVersion", "creationTimestamp", "generation"] { metadata[name] = nil }
+        // Of the agent's uid, which is another one each time.
+        if kind == .secret {
+          metadata["annotations"] = nil
+          members["data"] = nil
+        }
+        members["metadata"] = .object(metadata)
+        // Given by the server.
+        if kind == .service { members["spec"] = .object(["ports": members["spec"]?["ports"] ?? .null]) }
+        plain = .object(members)
+        picture["\(kind.rawValue) \(object.name)"] = plain
+      }
+    }
+    return picture
+  }
+
+  /// An operator that is gone after its first write: what it wrote stands, and it never learns of it.
+  private static func life(_ client: KubeClient, until isDone: @escaping @Sendable () async throws -> Bool) async throws -> Bool {
+    let (deaths, death) = AsyncStream.makeStream(of: Void.self)
+    let writes = WatchedWrites(client) { number in
+      guard number > 1 else { return nil }
+      death.yield(())
+      return KubeError(.unreachable, "this operator is no more")
+    }
+    return try await TestCluster.operating(client, writes) {
+      try await withThrowingTaskGroup(of: Bool.self) { group in
+        group.addTask {
+          _ = await deaths.first { _ in true }
+          return false
+        }
+        group.addTask {
+          try await TestCluster.until("it is done") { try await isDone() }
+          return true
+        }
+        defer { group.cancelAll() }
+        return try await group.next() ?? false
+      }
+    }
+  }
+
+  @Test func anOperatorThatDiesAfterEveryWriteGetsThere() async throws {
+    try await TestCluster.run { client, namespace in
+      let home = try TestCluster.namespace(of: "demo")
+      @Sendable func isSettled() async throws -> Bool {
+        let agent = try await client.find(ClusterKinds.agents, "demo", in: namespace)
+        let conditions = agent?["status"]?["conditions"]?.array ?? []
+        return conditions.contains { $0["type"] == "Applied" && $0["status"] == "True" }
+      }
+      func make() async throws {
+        _ = try await client.create(ClusterKinds.agents, TestCluster.agent("demo", in: namespace))
+      }
+      try await make()
+      try await TestCluster.operating(client) { try await TestCluster.until("it is there") { try await isSettled() } }
+      let wanted = try await Self.picture(client, home)
+      #expect(wanted.count == 13)
+      _ = try await client.patch(
+        ClusterKinds.agents, "demo", in: namespace, .merge(["metadata": ["annotations": ["palana.dev/purge": "true"]]]))
+      try await client.delete(ClusterKinds.agents, "demo", in: namespace)
+      @Sendable func isGone() async throws -> Bool { try await client.find(ClusterKinds.agents, "demo", in: namespace) == nil }
+      var lives = 0
+      while try await !Self.life(client, until: isGone) {
+        lives += 1
+        try #require(lives < 60)
+      }
+      #expect(lives > 5)
+      #expect(try await client.find(KubernetesManifest.Kind.namespace.resource, home) == nil)
+
+      try await make()
+      lives = 0
+      while try await !Self.life(client, until: isSettled) {
+        lives += 1
+        try #require(lives < 60)
+      }
+      // One for each object and more.
+      #expect(lives > 13)
+      #expect(try await Self.picture(client, home) == wanted)
+    }
+  }
+
+  @Test func refusalsOfAllKindsAreGotOver() async throws {
+    let errors = [
+      KubeError(.conflict, status: 409, "somebody was faster"), KubeError(.server, status: 500, "no"),
+      KubeError(.throttled, status: 429, "later", retryAfter: .milliseconds(20)), KubeError(.unreachable, "gone"),
+    ]
+    try await TestCluster.run { client, namespace in
+      let writes = WatchedWrites(client) { number in
+        number.isMultiple(of: 3) && number <= 24 ? errors[number / 3 % errors.count] : nil
+      }
+      try await TestCluster.operating(client, writes) {
+        _ = try await client.create(ClusterKinds.agents, TestCluster.agent("demo", in: namespace))
+        try await TestCluster.until("it is there all the same") {
+          let agent = try await client.find(ClusterKinds.agents, "demo", in: namespace)
+          return agent?["status"]?["conditions"]?.array?.contains { $0["type"] == "Applied" && $0["status"] == "True" } ?? false
+        }
+      }
+      #expect(try await Self.picture(client, TestCluster.namespace(of: "demo")).count == 13)
+    }
+  }
+}

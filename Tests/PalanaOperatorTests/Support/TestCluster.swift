@@ -1,0 +1,159 @@
+import Foundation
+import Logging
+import PalanaAPI
+import PalanaAudit
+import PalanaCore
+import PalanaKube
+import PalanaPlan
+import Synchronization
+
+@testable import PalanaOperator
+
+/// A real API server with its controllers and our definitions, one for all tests of the process, if the programs are there.
+actor TestCluster {
+  static let shared = TestCluster()
+
+  static let isPresent: Bool = {
+    let folder = ProcessInfo.processInfo.environment["KUBEBUILDER_ASSETS"] ?? "/usr/local/kubebuilder/bin"
+    return ["etcd", "kube-apiserver", "kube-controller-manager"].allSatisfy {
+      FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
+    }
+  }()
+
+  private var kubeconfig: Task<String, any Error>?
+  /// The server ends when this closes, with the process of the tests at the latest.
+  private let input = Pipe()
+
+  private func path() async throws -> String {
+    if let kubeconfig { return try await kubeconfig.value }
+    let input = self.input
+    let task = Task.detached { () throws -> String in
+      let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path()
+      let process = Process()
+      process.executableURL = URL(filePath: root + "scripts/api-server")
+      process.arguments = [
+        NSTemporaryDirectory() + "/palana-operator-\(ProcessInfo.processInfo.processIdentifier)", "--stdin", "--controllers",
+      ]
+      process.standardInput = input
+      let output = Pipe()
+      process.standardOutput = output
+      try process.run()
+      let line = output.fileHandleForReading.availableData
+      guard let path = String(bytes: line, encoding: .utf8)?.trimmingCharacters(in: .whitespacesAndNewlines), !path.isEmpty else {
+        throw PalanaError(.failed, "the API server did not start")
+      }
+      return path
+    }
+    kubeconfig = task
+    return try await task.value
+  }
+
+  /// A client of an administrator, with our kinds known, and a namespace for agents that is removed after `body`.
+  static func run(_ body: (KubeClient, String) async throws -> Void) async throws {
+    let server = try KubeServer(try await KubeConfig(paths: [shared.path()]).endpoint())
+    let client = KubeClient(server, fieldManager: OperatorName.fieldManager)
+    let definitions = KubeResource(
+      "apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", isNamespaced: false)
+    for definition in CustomResourceDefinition.all { _ = try await client.apply(definitions, KubeObject(definition)) }
+    for kind in [ClusterKinds.agents, ClusterKinds.templates, ClusterKinds.orders, ClusterKinds.rules, ClusterKinds.bindings] {
+      try await until("\(kind) are served") { (try? await client.list(kind)) != nil }
+    }
+    let namespace = "t-" + UUID().uuidString.lowercased().prefix(8)
+    let namespaces = KubernetesManifest.Kind.namespace.resource
+    _ = try await client.create(namespaces, KubeObject(namespaces, name: namespace))
+    let result: Result<Void, any Error>
+    do { result = .success(try await body(client, namespace)) } catch { result = .failure(error) }
+    try? await clear(client, namespace)
+    await server.close()
+    try result.get()
+  }
+
+  /// What a test left behind must not be work for the next one.
+  private static func clear(_ client: KubeClient, _ namespace: String) async throws {
+    for order in try await client.list(ClusterKinds.orders).objects { try await client.delete(ClusterKinds.orders, order.name) }
+    for agent in try await client.list(ClusterKinds.agents).objects {
+      _ = try? await client.patch(ClusterKinds.agents, agent.name, in: agent.namespace, .merge(["metadata": ["finalizers": []]]))
+      try await client.delete(ClusterKinds.agents, agent.name, in: agent.namespace)
+    }
+    let namespaces = KubernetesManifest.Kind.namespace.resource
+    for left in try await client.list(namespaces).objects where left.name.hasPrefix("agent-") || left.name == namespace {
+      try await client.delete(namespaces, left.name)
+    }
+    try await until("the namespaces are gone") {
+      try await client.list(namespaces).objects.allSatisfy { !$0.name.hasPrefix("agent-") }
+    }
+  }
+
+  static func configuration() throws -> OperatorConfiguration {
+    OperatorConfiguration(
+      platform: PlatformFacts(
+        gateway: .name("palana-gateway.palana-system.svc"), prefix: 0, proxyPort: 3128, caBundle: "/etc/palana/ca.crt",
+        caCertificate: "/etc/palana/ca.crt"),
+      cluster: ClusterFacts(
+        gateway: .init(namespace: "palana-system", labels: ["app": "gateway"], ports: [3128]),
+        dns: .init(namespace: "kube-system", labels: ["k8s-app": "kube-dns"], ports: [53]),
+        caCertificate: "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n", hostImage: "example.com/host:1",
+        browser: .init(
+          route: .ingress(class: "nginx", annotations: ["example.com/auth-url": "https://login.example.com"], tlsSecret: nil),
+          domain: "agents.example.com", from: .init(namespace: "ingress-nginx", ports: [1]))),
+      identity: "test", proxyToken: { Redacted("token-of-\($0)") })
+  }
+
+  /// Runs an operator while `body` runs.
+  static func operating<Value: Sendable>(
+    _ client: KubeClient, _ cluster: (any ClusterWriting)? = nil, audit: any AuditSink = Trail(),
+    _ body: @escaping @Sendable () async throws -> Value
+  ) async throws -> Value {
+    let kinds = try await OperatorEngine.kinds(of: client)
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let engine = OperatorEngine(client, try configuration(), kinds: kinds, audit: audit, cluster: cluster, logger: logger)
+    return try await withThrowingTaskGroup(of: Value?.self) { group in
+      group.addTask {
+        await engine.run()
+        return nil
+      }
+      group.addTask { try await body() }
+      defer { group.cancelAll() }
+      while let result = try await group.next() { if let result { return result } }
+      throw CancellationError()
+    }
+  }
+
+  /// Waits for a condition; fails after a minute.
+  static func until(_ what: String, _ condition: () async throws -> Bool) async throws {
+    let end = ContinuousClock.now + .seconds(60)
+    while try await !condition() {
+      guard end > .now else { throw PalanaError(.failed, "it did not happen: \(what)") }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+  }
+
+  static func agent(_ name: String, in namespace: String, _ spec: JSONObject = [:]) -> KubeObject {
+    var object = KubeObject(ClusterKinds.agents, namespace: namespace, name: name)
+    var all: JSONObject = [
+      "owner": "alice@example.com", "image": "example.com/agent:1", "command": ["serve"],
+      "resources": ["cpu": "500m", "memory": "256Mi", "storage": "1Gi"],
+      "ports": [["name": "ui", "port": 8080, "browser": true]],
+    ]
+    for (name, value) in spec { all[name] = value }
+    object["spec"] = .object(all)
+    return object
+  }
+
+  static func namespace(of agent: String, owner: String = "alice@example.com") throws -> String {
+    AgentNamespace.name(owner: try UserIdentity(owner), agent: try ResourceName(agent))
+  }
+
+  static func phase(_ client: KubeClient, _ name: String, in namespace: String) async throws -> String? {
+    try await client.find(ClusterKinds.agents, name, in: namespace)?["status"]?["phase"]?.string
+  }
+}
+
+/// Keeps audit events.
+final class Trail: AuditSink {
+  private let kept = Mutex<[AuditEvent]>([])
+  var events: [AuditEvent] { kept.withLock { $0 } }
+  func record(_ event: AuditEvent) throws(AuditUnavailable) { kept.withLock { $0.append(event) } }
+}
