@@ -1,3 +1,4 @@
+import Logging
 import PalanaCore
 import PalanaKube
 import PalanaPlan
@@ -112,6 +113,55 @@ extension OperatorTests {
         }
       }
       #expect(try await Self.picture(client, TestCluster.namespace(of: "demo")).count == 13)
+    }
+  }
+
+  @Test func whoLeadsNoMoreStops() async throws {
+    try await TestCluster.run { client, namespace in
+      var options = LeaderElection.Options()
+      options.retry = .milliseconds(200)
+      let election = LeaderElection(
+        client, namespace: namespace, name: "operator", identity: "first", options: options, logger: Logger(label: "test"))
+      let writes = WatchedWrites(client)
+      let engine = OperatorEngine(
+        client, try TestCluster.configuration(), kinds: try await OperatorEngine.kinds(of: client), audit: Trail(), cluster: writes,
+        logger: Logger(label: "test"))
+      _ = try await client.create(ClusterKinds.agents, TestCluster.agent("demo", in: namespace))
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await election.lead { await engine.run() } }
+        try await TestCluster.until("it works") { !writes.writes.isEmpty }
+        _ = try await client.patch(
+          LeaderElection.leases, "operator", in: namespace,
+          .merge(["spec": ["holderIdentity": "second", "leaseDurationSeconds": 60]]))
+        // Everything of it has ended when this comes back.
+        try await group.next()
+      }
+      let count = writes.writes.count
+      try await client.delete(KubernetesManifest.Kind.role.resource, "agent-owner", in: try TestCluster.namespace(of: "demo"))
+      #expect(writes.writes.count == count)
+      #expect(try await client.get(LeaderElection.leases, "operator", in: namespace)["spec"]?["holderIdentity"] == "second")
+    }
+  }
+
+  /// What an operator that was killed asked for is counted for minutes, whether it came to be or not.
+  @Test func aQuotaThatCountsWhatIsNotThereIsMadeAnew() async throws {
+    try await TestCluster.run { client, namespace in
+      let home = try TestCluster.namespace(of: "demo")
+      let quotas = KubernetesManifest.Kind.resourceQuota.resource
+      try await TestCluster.operating(client) {
+        _ = try await client.create(ClusterKinds.agents, TestCluster.agent("demo", in: namespace, ["ports": []]))
+        try await TestCluster.until("it is counted") {
+          try await client.find(quotas, "agent", in: home)?["status"]?["used"]?["persistentvolumeclaims"] == "1"
+        }
+        let before = try await client.patch(
+          quotas, "agent", in: home, .merge(["status": ["used": ["services": "1"]]]), subresource: "status")
+        _ = try await client.patch(
+          ClusterKinds.agents, "demo", in: namespace, .merge(["spec": ["ports": [["name": "http", "port": 80]]]]))
+        try await TestCluster.until("it has its service") {
+          try await client.find(KubernetesManifest.Kind.service.resource, "agent", in: home) != nil
+        }
+        #expect(try await client.get(quotas, "agent", in: home).uid != before.uid)
+      }
     }
   }
 }

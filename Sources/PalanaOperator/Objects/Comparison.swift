@@ -33,7 +33,6 @@ enum Comparison {
       guard elements.count == others.count else { return paths.append(path) }
       for (index, element) in elements.enumerated() { compare(element, others[index], isExact: isExact, "\(path)[\(index)]", &paths) }
     case (.array(let elements), nil): if !elements.isEmpty { paths.append(path) }
-    // An amount that is zero is the same written as a number.
     default: if wanted != actual { paths.append(path) }
     }
   }

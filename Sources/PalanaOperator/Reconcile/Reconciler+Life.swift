@@ -105,11 +105,23 @@ extension Reconciler {
           pass.repairs.append(Pass.Repair(member: .init(kind: manifest.kind, key: key), fields: fields, by: by))
         }
       } catch {
+        if error.kind == .forbidden, error.message.contains("exceeded quota") { try await recount(pass) }
         // Storage grows only where its class lets it, and never shrinks; the agent runs with what it has.
         guard manifest.kind == .persistentVolumeClaim, error.kind == .invalid || error.kind == .forbidden else { throw .failed(error) }
         pass.storageProblem = error.message
       }
     }
     return .next
+  }
+
+  /// A quota also counts requests that never came to their end, as those of an operator that was killed, until the server counts anew
+  /// after minutes. One that is made anew is counted at once.
+  private func recount(_ pass: Pass) async throws(PassFailure) {
+    let member = ClusterCopy.Member(
+      kind: .resourceQuota, key: ObjectKey(namespace: pass.identity.namespace, name: KubernetesRenderer.Name.agent))
+    guard let quota = writer.current(member) else { return }
+    do throws(KubeError) { try await writer.remove(quota) } catch { throw .failed(error) }
+    memory.forget([member])
+    throw .failed(KubeError(.conflict, "the quota is counted anew"))
   }
 }
