@@ -33,6 +33,7 @@ import Testing
     - {name: nine, context: {cluster: c, user: nobody}}
     - {name: ten, context: {cluster: both, user: token}}
     - {name: eleven, context: {cluster: ftp, user: token}}
+    - {name: twelve, context: {cluster: c, user: typist}}
     clusters:
     - {name: c, cluster: {server: "https://10.0.0.1:6443/", certificate-authority: ca.pem, tls-server-name: kube.internal}}
     - {name: d, cluster: {server: "https://d.example", insecure-skip-tls-verify: true, proxy-url: "http://proxy:3128"}}
@@ -53,6 +54,7 @@ import Testing
           interactiveMode: IfAvailable
     - {name: basic, user: {username: me, password: the-password}}
     - {name: old, user: {auth-provider: {name: gcp}}}
+    - {name: typist, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: login, interactiveMode: Always}}}
     """
 
   private func endpoint(_ context: String?) async throws -> KubeEndpoint {
@@ -79,7 +81,11 @@ import Testing
       #expect(Bool(false))
     }
     // The file counts, not the token beside it.
-    if case .tokenFile(let path) = try await endpoint("three").authentication { #expect(path.hasSuffix("/token")) } else { #expect(Bool(false)) }
+    if case .tokenFile(let path) = try await endpoint("three").authentication {
+      #expect(path.hasSuffix("/token"))
+    } else {
+      #expect(Bool(false))
+    }
     if case .exec(let plugin) = try await endpoint("four").authentication {
       #expect(plugin.command.hasSuffix("/./login") && plugin.command.hasPrefix("/"))
       #expect(plugin.arguments == ["--for", "me"] && plugin.environment == ["A": "b"])
@@ -87,13 +93,17 @@ import Testing
     } else {
       #expect(Bool(false))
     }
-    if case .basic("me", let password) = try await endpoint("five").authentication { #expect(password.reveal() == "the-password") } else { #expect(Bool(false)) }
+    if case .basic("me", let password) = try await endpoint("five").authentication {
+      #expect(password.reveal() == "the-password")
+    } else {
+      #expect(Bool(false))
+    }
     if case .none = try await endpoint("six").authentication {} else { #expect(Bool(false)) }
   }
 
   @Test(arguments: [
     ("seven", "auth-provider"), ("eight", "‘nowhere’"), ("nine", "‘nobody’"), ("ten", "one of them is wrong"), ("eleven", "https://"),
-    ("zero", "no context ‘zero’"),
+    ("zero", "no context ‘zero’"), ("twelve", "a terminal"),
   ])
   func whatIsWrongIsSaid(context: String, text: String) async throws {
     let error = await #expect(throws: PalanaError.self) { try await endpoint(context) }

@@ -9,30 +9,37 @@ import SystemPackage
 #endif
 
 extension ExecPlugin {
-  private static let timeLimit = Duration.seconds(60)
   private static let outputLimit = 1 << 20
 
   /// Runs the program and reads the credential that it prints.
+  ///
+  /// - Parameter timeLimit: after it the program is ended, with what it started.
   /// - Throws: ``KubeError`` of kind `unauthenticated`, which quotes nothing that the program printed.
-  func credential() async throws -> Credential {
+  func credential(timeLimit: Duration = .seconds(60)) async throws -> Credential {
     var variables: [Environment.Key: String?] = [:]
     for (name, value) in environment { variables[.init(stringLiteral: name)] = value }
     variables["KUBERNETES_EXEC_INFO"] = String(decoding: information.encoded(), as: UTF8.self)
     let command = self.command
     let arguments = self.arguments
     let overrides = variables
+    var options = PlatformOptions()
+    // Nobody is there to type: it has no terminal.
+    options.createSession = true
+    options.teardownSequence = [.send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100))]
+    let platformOptions = options
     let output: [UInt8]
     do {
       output = try await withThrowingTaskGroup(of: [UInt8].self) { group in
         group.addTask {
           let result = try await Subprocess.run(
             command.contains("/") ? .path(FilePath(command)) : .name(command), arguments: Arguments(arguments),
-            environment: .inherit.updating(overrides), output: .bytes(limit: Self.outputLimit), error: .discarded)
+            environment: .inherit.updating(overrides), platformOptions: platformOptions, output: .bytes(limit: Self.outputLimit),
+            error: .discarded)
           guard result.terminationStatus.isSuccess else { throw Failed() }
           return result.standardOutput
         }
         group.addTask {
-          try await Task.sleep(for: Self.timeLimit)
+          try await Task.sleep(for: timeLimit)
           throw Failed()
         }
         defer { group.cancelAll() }

@@ -130,6 +130,9 @@ package struct KubeConfig: Sendable {
     guard ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"].contains(version) else {
       throw PalanaError(.invalid, "the exec plugin of ‘\(name)’ speaks ‘\(version)’; v1 and v1beta1 of client.authentication.k8s.io work")
     }
+    guard exec.interactiveMode != "Always" else {
+      throw PalanaError(.invalid, "the exec plugin of ‘\(name)’ wants a terminal, which it does not get here")
+    }
     // A bare name is looked for in PATH, a relative path counts from the file.
     let command = exec.command.contains("/") ? absolute(exec.command, source) : exec.command
     var cluster: JSONObject = ["server": .string(endpoint.url)]

@@ -75,6 +75,7 @@ struct KubeConfigFile: Decodable, Sendable {
     var env: [Variable]?
     var installHint: String?
     var provideClusterInfo: Bool?
+    var interactiveMode: String?
   }
 
   struct Context: Decodable, Sendable {

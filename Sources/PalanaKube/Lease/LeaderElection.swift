@@ -79,7 +79,7 @@ package struct LeaderElection: Sendable {
       return .success(())
     }
     // Also when this task was cancelled, which would cancel the request.
-    await Task { await release() }.value
+    await Task { await releaseInTime() }.value
     try result.get()
   }
 
@@ -119,6 +119,16 @@ package struct LeaderElection: Sendable {
         logger.warning("the lease could not be written", metadata: ["lease.name": "\(namespace)/\(name)", "error": "\(error.message)"])
       }
       return false
+    }
+  }
+
+  /// A server that does not answer keeps nobody from ending: the lease ends by itself.
+  private func releaseInTime() async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await release() }
+      group.addTask { try? await Task.sleep(for: options.renewWithin) }
+      await group.next()
+      group.cancelAll()
     }
   }
 

@@ -19,7 +19,8 @@ struct KubeAddress: Sendable {
 
   init(_ endpoint: KubeEndpoint) throws(PalanaError) {
     guard let url = URL(string: endpoint.url), let scheme = url.scheme?.lowercased(), scheme == "https" || scheme == "http",
-      let host = url.host(percentEncoded: false), !host.isEmpty, url.user(percentEncoded: false) == nil, url.query(percentEncoded: true) == nil
+      let host = url.host(percentEncoded: false), !host.isEmpty, url.user(percentEncoded: false) == nil,
+      url.query(percentEncoded: true) == nil
     else { throw PalanaError(.invalid, "‘\(endpoint.url)’ is not the address of an API server") }
     isTLS = scheme == "https"
     self.host = host
@@ -31,7 +32,9 @@ struct KubeAddress: Sendable {
   }
 
   /// Requests go to the name of the certificate, which is looked up as the host of the endpoint.
-  var base: String { "\(isTLS ? "https" : "http")://\(name.contains(":") ? "[\(name)]" : name):\(port)\(path)" }
+  var base: String { "\(isTLS ? "https" : "http")://\(authority)\(path)" }
+  /// As the `Host` field has it.
+  var authority: String { "\(name.contains(":") ? "[\(name)]" : name):\(port)" }
   var overrides: [String: String] { name == host ? [:] : [name: host] }
 
   func proxy(_ text: String?) throws(PalanaError) -> HTTPClient.Configuration.Proxy? {

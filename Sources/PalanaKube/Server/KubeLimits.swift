@@ -9,7 +9,8 @@ package struct KubeLimits: Sendable {
   package var eventBytes = 8 << 20
   /// Objects of a page of a list.
   package var pageSize = 500
-  /// How often a request that did nothing is sent again: one that never arrived, or that the server had no time for.
+  /// How often a request is sent that did nothing: one that never arrived, or that the server had no time for. None is begun after
+  /// ``timeout`` since the first.
   package var attempts = 5
 
   package init() {}

@@ -91,6 +91,7 @@ package final class KubeServer: Service {
   ///
   /// - Throws: ``KubeError``; also for an answer that is a failure.
   package func send(_ request: Request) async throws(KubeError) -> [UInt8] {
+    let end = ContinuousClock.now + limits.timeout
     var attempt = 1
     while true {
       let failure: KubeError
@@ -101,8 +102,9 @@ package final class KubeServer: Service {
       }
       // 429 was not looked at, so it may be sent again whatever it is; the rest only when it changes nothing.
       let mayRepeat = failure.kind == .throttled && failure.status == 429 || request.isRead && failure.isTransient
-      guard mayRepeat, attempt < limits.attempts, !Task.isCancelled else { throw failure }
-      do { try await Task.sleep(for: failure.retryAfter ?? .milliseconds(50 << attempt)) } catch { throw failure }
+      let pause = failure.retryAfter ?? .milliseconds(50 << attempt)
+      guard mayRepeat, attempt < limits.attempts, .now + pause < end, !Task.isCancelled else { throw failure }
+      do { try await Task.sleep(for: pause) } catch { throw failure }
       attempt += 1
     }
   }
@@ -157,11 +159,32 @@ package final class KubeServer: Service {
   }
 
   /// For a connection that is made by hand: the fields that say who asks, and what TLS has to hold.
-  func handshake(_ impersonation: Impersonation?) async throws(KubeError) -> (HTTPHeaders, TLSConfiguration) {
+  struct Identity: Sendable {
+    var headers: HTTPHeaders
+    var tls: TLSConfiguration
+    fileprivate var number: UInt64
+  }
+
+  func identity(_ impersonation: Impersonation?) async throws(KubeError) -> Identity {
     let (credential, number) = try await credential()
+    return try identity(credential, number, impersonation)
+  }
+
+  /// The server did not accept `refused`.
+  /// - Returns: nil when there is no other.
+  func identity(_ impersonation: Impersonation?, insteadOf refused: Identity) async throws(KubeError) -> Identity? {
+    guard let (credential, number) = try await self.refused(refused.number) else { return nil }
+    return try identity(credential, number, impersonation)
+  }
+
+  private func identity(
+    _ credential: Credential, _ number: UInt64, _ impersonation: Impersonation?
+  ) throws(KubeError) -> Identity {
     var headers = HTTPHeaders()
     try write(credential, impersonation, into: &headers)
-    return (headers, try credential.certificate.map { certificate throws(KubeError) in try configuration(certificate, number) } ?? tls)
+    var tls = self.tls
+    if let certificate = credential.certificate { tls = try configuration(certificate, number) }
+    return Identity(headers: headers, tls: tls, number: number)
   }
 
   private func credential() async throws(KubeError) -> (Credential, UInt64) {
@@ -200,7 +223,8 @@ package final class KubeServer: Service {
     if let error = error as? KubeError { return error }
     if Task.isCancelled || error is CancellationError { return KubeError(.unreachable, "the request to the API server was given up") }
     if error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError {
-      return KubeError(.unreachable, "no TLS connection with the API server \(endpoint.url): its certificate is not trusted, or ours is not")
+      return KubeError(
+        .unreachable, "no TLS connection with the API server \(endpoint.url): its certificate is not trusted, or ours is not")
     }
     return KubeError(.unreachable, "the API server \(endpoint.url) cannot be reached")
   }

@@ -65,14 +65,16 @@ package struct ExecSession: ~Copyable {
 
   /// What the program writes next; nil when it has ended, and ``exit`` says how.
   ///
-  /// - Throws: ``KubeError`` when what comes is not what the protocol says.
+  /// - Throws: ``KubeError`` when what comes is not what the protocol says, `CancellationError`.
   package mutating func next() async throws -> Output? {
     while exit == nil {
       let frame: WebSocketFrame?
       do { frame = try await inbound.next(isolation: #isolation) } catch {
+        try Task.checkCancellation()
         throw KubeError(.unreachable, "the connection with the container broke off")
       }
       guard let frame else {
+        try Task.checkCancellation()
         exit = .failed("the connection with the container ended before the program")
         break
       }

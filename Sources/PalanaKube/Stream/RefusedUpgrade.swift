@@ -1,6 +1,5 @@
 import NIOCore
 import NIOHTTP1
-import Synchronization
 
 /// What the server says instead of switching to a websocket.
 final class RefusedUpgrade: Sendable {
@@ -26,6 +25,7 @@ final class RefusalReader: ChannelInboundHandler {
 
   private let refusal: RefusedUpgrade
   private var status = 0
+  private var retryAfter: String?
   private var body: [UInt8] = []
   private static let most = 65_536
 
@@ -33,14 +33,16 @@ final class RefusalReader: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
-    case .head(let head): status = Int(head.status.code)
+    case .head(let head):
+      status = Int(head.status.code)
+      retryAfter = head.headers.first(name: "retry-after")
     case .body(let bytes): if body.count + bytes.readableBytes <= Self.most { body += bytes.readableBytesView }
     case .end:
       // A success without the switch is none.
       refusal.said(
         (200..<300).contains(status)
           ? KubeError(.malformed, status: status, "the API server did not switch to a websocket")
-          : KubeError(status: status, body: body, retryAfter: nil))
+          : KubeError(status: status, body: body, retryAfter: retryAfter))
       context.close(promise: nil)
     }
   }

@@ -26,6 +26,8 @@ struct WatchMachine: Sendable {
   private(set) var state = State.listing(next: nil)
   private var failures = 0
   private var isWaiting = false
+  /// How long the server asked to wait.
+  private var asked = Duration.zero
 
   private static let shortest = Duration.milliseconds(200)
   private static let longest = Duration.seconds(30)
@@ -35,7 +37,7 @@ struct WatchMachine: Sendable {
   mutating func next(spread: Double) -> Action {
     if isWaiting {
       isWaiting = false
-      return .wait(Self.pause(after: failures, spread: spread))
+      return .wait(max(Self.pause(after: failures, spread: spread), asked))
     }
     switch state {
     case .listing(let next): return .list(after: next)
@@ -68,6 +70,7 @@ struct WatchMachine: Sendable {
   ///
   /// - Parameter wasShort: it ended at once and brought nothing; asked again at once, that would be a storm.
   mutating func ended(wasShort: Bool) {
+    asked = .zero
     guard wasShort else { return }
     failures += 1
     isWaiting = true
@@ -75,6 +78,7 @@ struct WatchMachine: Sendable {
 
   /// A request failed, or the watch broke off with an error.
   mutating func failed(_ error: KubeError) {
+    asked = error.retryAfter ?? .zero
     if error.kind == .gone {
       // A place that is gone needs no pause; a server that says so again and again does.
       if failures > 0 { isWaiting = true }

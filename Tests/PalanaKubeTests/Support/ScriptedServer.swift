@@ -24,6 +24,10 @@ final class ScriptedServer: Sendable {
     var staysOpen = false
     /// Whether the connection is closed before the body's end.
     var breaksOff = false
+    /// Whether there is no answer at all.
+    var hangs = false
+    /// How often the last piece comes again, each time only when the one before has gone out.
+    var repeats = 0
 
     static func json(_ text: String, status: Int = 200) -> Answer { Answer(status: status, pieces: [text]) }
     static func lines(_ lines: String..., staysOpen: Bool = false) -> Answer {
@@ -39,6 +43,8 @@ final class ScriptedServer: Sendable {
 
   final class Shared: Sendable {
     let requests = Mutex<[Request]>([])
+    /// Pieces that a repeating answer has sent.
+    let repeated = Mutex(0)
     let script: Script
     init(script: @escaping Script) { self.script = script }
   }
@@ -51,6 +57,7 @@ final class ScriptedServer: Sendable {
 
   var requests: [Request] { state.requests.withLock { $0 } }
   var paths: [String] { requests.map(\.path) }
+  var repeated: Int { state.repeated.withLock { $0 } }
 
   /// Runs `body` against a server; `script` gets the number of the request, from 0.
   static func run<Value>(
@@ -98,12 +105,13 @@ final class ScriptedServer: Sendable {
   }
 }
 
-private final class Answerer: ChannelInboundHandler {
+final class Answerer: ChannelInboundHandler {
   typealias InboundIn = HTTPServerRequestPart
   typealias OutboundOut = HTTPServerResponsePart
 
   private let state: ScriptedServer.Shared
   private var request: ScriptedServer.Request?
+  private var repeating = ScriptedServer.Answer()
 
   init(_ state: ScriptedServer.Shared) { self.state = state }
 
@@ -122,11 +130,31 @@ private final class Answerer: ChannelInboundHandler {
   }
 
   private func answer(_ answer: ScriptedServer.Answer, _ context: ChannelHandlerContext) {
+    if answer.hangs { return }
     var head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: answer.status))
     for (name, value) in answer.headers { head.headers.add(name: name, value: value) }
     context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
     for piece in answer.pieces { context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: piece)))), promise: nil) }
     if answer.breaksOff { return context.close(promise: nil) }
+    if answer.repeats > 0 {
+      repeating = answer
+      return go(on: context)
+    }
     if !answer.staysOpen { context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    go(on: context)
+    context.fireChannelWritabilityChanged()
+  }
+
+  private func go(on context: ChannelHandlerContext) {
+    guard repeating.repeats > 0, let piece = repeating.pieces.last else { return }
+    while context.channel.isWritable, repeating.repeats > 0 {
+      repeating.repeats -= 1
+      state.repeated.withLock { $0 += 1 }
+      context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: piece)))), promise: nil)
+    }
+    if repeating.repeats == 0, !repeating.staysOpen { context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
   }
 }
