@@ -71,7 +71,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", asyncHTTPClient, deque, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
       subprocess, yams,
-    ]),
+    ], testUses: ["PalanaAPI", crypto]),
   // Layer 2: from what is wanted to what an engine applies.
   Module(
     name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: ["PalanaManifests", yams],

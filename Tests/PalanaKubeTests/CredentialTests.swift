@@ -35,12 +35,17 @@ import Testing
   }
 
   @Test func whatAPluginPrints() throws {
-    func read(_ text: String) throws -> Credential { try ExecPlugin.read(Array(text.utf8), command: "x", apiVersion: "client.authentication.k8s.io/v1") }
+    func read(_ text: String) throws -> Credential {
+      try ExecPlugin.read(Array(text.utf8), command: "x", apiVersion: "client.authentication.k8s.io/v1")
+    }
     let head = #"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":"#
-    let both = try read(head + #"{"token":"t","clientCertificateData":"c","clientKeyData":"k","expirationTimestamp":"2026-01-01T00:00:00Z"}}"#)
+    let both = try read(
+      head + #"{"token":"t","clientCertificateData":"c","clientKeyData":"k","expirationTimestamp":"2026-01-01T00:00:00Z"}}"#)
     #expect(both.authorization?.reveal() == "Bearer t" && both.certificate?.key.reveal() == Array("k".utf8))
     #expect(both.expires == Timestamp(parsing: "2026-01-01T00:00:00Z"))
-    for bad in ["", "{}", head + "{}}", head + #"{"clientCertificateData":"c"}}"#, head.replacing("/v1\"", with: "/v1beta1\"") + #"{"token":"t"}}"#] {
+    for bad in [
+      "", "{}", head + "{}}", head + #"{"clientCertificateData":"c"}}"#, head.replacing("/v1\"", with: "/v1beta1\"") + #"{"token":"t"}}"#,
+    ] {
       #expect(throws: KubeError.self) { try read(bad) }
     }
   }

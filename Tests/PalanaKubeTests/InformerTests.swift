@@ -61,7 +61,9 @@ import Testing
         : .lines(
           Self.event("ADDED", "c", 6), Self.event("MODIFIED", "a", 7), Self.event("DELETED", "b", 8),
           #"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}"#, staysOpen: true)
-    } until: { $0.contains("b 5>-") }
+    } until: {
+      $0.contains("b 5>-")
+    }
     #expect(result.told == ["a ->5", "b ->5", "synced", "c ->6", "a 5>7", "b 5>-"])
     #expect(result.names == ["a", "c"])
     #expect(result.paths[1].contains("resourceVersion=5&") && result.paths[1].contains("allowWatchBookmarks=true"))
@@ -75,7 +77,9 @@ import Testing
       case 2: Self.list(20, "b", "c")
       default: .lines(staysOpen: true)
       }
-    } until: { $0.filter { $0 == "synced" }.count == 2 }
+    } until: {
+      $0.filter { $0 == "synced" }.count == 2
+    }
     #expect(result.told == ["a ->5", "b ->5", "synced", "b 5>20", "c ->20", "a 5>-", "synced"])
     #expect(result.names == ["b", "c"])
   }
@@ -88,7 +92,9 @@ import Testing
         ScriptedServer.Answer(pieces: [Self.event("MODIFIED", "a", 7) + "\n", #"{"type":"MOD"#], breaksOff: true)
       default: .lines(Self.event("MODIFIED", "a", 9), staysOpen: true)
       }
-    } until: { $0.contains("a 7>9") }
+    } until: {
+      $0.contains("a 7>9")
+    }
     #expect(result.told == ["a ->5", "synced", "a 5>7", "failed unreachable", "a 7>9"])
     #expect(result.paths.last?.contains("resourceVersion=7&") == true)
   }
@@ -101,7 +107,9 @@ import Testing
       case 2: .json("", status: 403)
       default: .lines(Self.event("DELETED", "a", 8), staysOpen: true)
       }
-    } until: { $0.contains("a 6>-") }
+    } until: {
+      $0.contains("a 6>-")
+    }
     #expect(result.told == ["a ->5", "synced", "a 5>6", "failed malformed", "failed forbidden", "a 6>-"])
   }
 
@@ -109,7 +117,9 @@ import Testing
     let result = try await follow { number, _ in
       number == 0
         ? Self.list(5) : ScriptedServer.Answer(pieces: Self.event("ADDED", "x", 6).map(String.init) + ["\n"], staysOpen: true)
-    } until: { $0.contains("x ->6") }
+    } until: {
+      $0.contains("x ->6")
+    }
     #expect(result.told == ["synced", "x ->6"])
   }
 

@@ -14,7 +14,8 @@ import Testing
     #expect(try policies.path(namespace: "a", name: "b") == "/apis/networking.k8s.io/v1/namespaces/a/networkpolicies/b")
     // The names of roles may hold what has to be written otherwise in a path.
     #expect(
-      try roles.path(namespace: "ignored", name: "system:node ü?#") == "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode%20%C3%BC%3F%23")
+      try roles.path(namespace: "ignored", name: "system:node ü?#")
+        == "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode%20%C3%BC%3F%23")
   }
 
   @Test(arguments: ["", ".", "..", "a/b", "../secrets/x", "a%2Fb", "%2e%2e"])

@@ -10,7 +10,9 @@ import Testing
   private let pods = KubeResource("", "v1", "pods", kind: "Pod")
 
   @Test func aRequestHasItsCredentialAndWhomItIsFor() async throws {
-    try await ScriptedServer.run { _, _ in .json(#"{"kind":"Pod"}"#) } _: { server in
+    try await ScriptedServer.run { _, _ in
+      .json(#"{"kind":"Pod"}"#)
+    } _: { server in
       try await server.client(.token(Redacted("secret-token"))) { client in
         let other = client.impersonating(Impersonation(user: "alice@example.com", groups: ["a", "b"], extra: ["Scopes/x": ["1"]]))
         let pod = try await other.get(pods, "one", in: "ns")
@@ -27,9 +29,13 @@ import Testing
 
   @Test(arguments: ["", " a", "a ", "a\r\nimpersonate-group: system:masters", "a\u{0}"])
   func identitiesThatCannotStandInAField(user: String) async throws {
-    try await ScriptedServer.run { _, _ in .json("{}") } _: { server in
+    try await ScriptedServer.run { _, _ in
+      .json("{}")
+    } _: { server in
       try await server.client { client in
-        let error = await #expect(throws: KubeError.self) { try await client.impersonating(Impersonation(user: user)).get(pods, "one", in: "ns") }
+        let error = await #expect(throws: KubeError.self) {
+          try await client.impersonating(Impersonation(user: user)).get(pods, "one", in: "ns")
+        }
         #expect(error?.kind == .invalid)
       }
       #expect(server.requests.isEmpty)
@@ -49,9 +55,13 @@ import Testing
 
   /// Nobody knows whether it was done.
   @Test func aFailedWriteIsTheCallersToRepeat() async throws {
-    try await ScriptedServer.run { _, _ in .json("", status: 500) } _: { server in
+    try await ScriptedServer.run { _, _ in
+      .json("", status: 500)
+    } _: { server in
       try await server.client { client in
-        let error = await #expect(throws: KubeError.self) { _ = try await client.create(pods, KubeObject(pods, namespace: "ns", name: "one")) }
+        let error = await #expect(throws: KubeError.self) {
+          _ = try await client.create(pods, KubeObject(pods, namespace: "ns", name: "one"))
+        }
         #expect(error?.kind == .server)
         #expect(server.requests.count == 1)
         await #expect(throws: KubeError.self) { try await client.get(pods, "one", in: "ns") }
@@ -63,7 +73,9 @@ import Testing
   @Test func anAnswerOverTheBoundIsAnError() async throws {
     var limits = KubeLimits()
     limits.responseBytes = 1_000
-    try await ScriptedServer.run { _, _ in .json(String(repeating: " ", count: 2_000) + "{}") } _: { server in
+    try await ScriptedServer.run { _, _ in
+      .json(String(repeating: " ", count: 2_000) + "{}")
+    } _: { server in
       try await server.client(limits: limits) { client in
         let error = await #expect(throws: KubeError.self) { try await client.get(pods, "one", in: "ns") }
         #expect(error?.kind == .malformed)
@@ -72,7 +84,11 @@ import Testing
   }
 
   @Test func nobodyThere() async throws {
-    let port = try await ScriptedServer.run { _, _ in .json("{}") } _: { $0.port }
+    let port = try await ScriptedServer.run { _, _ in
+      .json("{}")
+    } _: {
+      $0.port
+    }
     var limits = KubeLimits()
     limits.attempts = 1
     let server = try KubeServer(KubeEndpoint(url: "http://127.0.0.1:\(port)"), limits: limits)
@@ -150,7 +166,9 @@ import Testing
   ])
   func aPluginThatGivesNothing(script: String) async throws {
     try await withPlugin(script) { plugin in
-      try await ScriptedServer.run { _, _ in .json("{}") } _: { server in
+      try await ScriptedServer.run { _, _ in
+        .json("{}")
+      } _: { server in
         try await server.client(.exec(plugin)) { client in
           let error = await #expect(throws: KubeError.self) { try await client.get(pods, "one", in: "ns") }
           #expect(error?.kind == .unauthenticated && error?.message.contains("secret-token") == false)
@@ -173,7 +191,8 @@ import Testing
         #expect(list.objects.map(\.name) == ["a", "b"] && list.resourceVersion == "5")
         #expect(list.objects.allSatisfy { $0.kind == "Pod" && $0.apiVersion == "v1" })
       }
-      #expect(server.paths == ["/api/v1/pods?labelSelector=x%3Dy&limit=500", "/api/v1/pods?labelSelector=x%3Dy&limit=500&continue=c%20%26"])
+      #expect(
+        server.paths == ["/api/v1/pods?labelSelector=x%3Dy&limit=500", "/api/v1/pods?labelSelector=x%3Dy&limit=500&continue=c%20%26"])
     }
   }
 
@@ -195,7 +214,9 @@ import Testing
 
   @Test(arguments: ["{}", "[]", #"{"items":7,"metadata":{}}"#, #"{"items":[]}"#, "{", ""])
   func whatIsNoList(answer: String) async throws {
-    try await ScriptedServer.run { _, _ in .json(answer) } _: { server in
+    try await ScriptedServer.run { _, _ in
+      .json(answer)
+    } _: { server in
       try await server.client { client in
         let error = await #expect(throws: KubeError.self) { try await client.list(pods) }
         #expect(error?.kind == .malformed)
@@ -204,7 +225,9 @@ import Testing
   }
 
   @Test func aDeletionHasItsConditions() async throws {
-    try await ScriptedServer.run { number, _ in number == 0 ? .json("{}") : .json("", status: 404) } _: { server in
+    try await ScriptedServer.run { number, _ in
+      number == 0 ? .json("{}") : .json("", status: 404)
+    } _: { server in
       try await server.client { client in
         let first = try await client.delete(pods, "one", in: "ns", uid: "u", resourceVersion: "7", propagation: .foreground, grace: 0)
         let second = try await client.delete(pods, "one", in: "ns")

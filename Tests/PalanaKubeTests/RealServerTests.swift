@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import NIOHTTP1
 import PalanaCore
@@ -31,7 +32,7 @@ struct RealServerTests {
       #expect(await client.isReady())
       #expect(try await client.version().hasPrefix("v1."))
       #expect(try await client.serves(Self.maps))
-      #expect(try await !client.serves(KubeResource("palana.dev", "v1alpha1", "agents", kind: "Agent")))
+      #expect(try await !client.serves(KubeResource("example.test", "v1", "things", kind: "Thing")))
       #expect(try await client.find(Self.maps, "a", in: namespace) == nil)
       let made = try await client.create(Self.maps, Self.map("a", in: namespace, ["x": "1"]))
       #expect(!made.uid.isEmpty && !made.resourceVersion.isEmpty)
@@ -143,6 +144,54 @@ struct RealServerTests {
         #expect(error.kind == .gone)
       }
     }
+  }
+
+  /// What changes while the server is away is told when it is back; nothing is told twice.
+  @Test func aServerThatRestarts() async throws {
+    let folder = NSTemporaryDirectory() + "/palana-api-server-restart-\(ProcessInfo.processInfo.processIdentifier)"
+    let first = Pipe()
+    let kubeconfig = try APIServer.launch(folder, input: first)
+    let endpoint = try await KubeConfig(paths: [kubeconfig]).endpoint()
+    let port = try #require(URL(string: endpoint.url)?.port)
+    let server = try KubeServer(endpoint)
+    let client = KubeClient(server, fieldManager: "palana-tests")
+    _ = try await client.create(Self.maps, Self.map("before", in: "default", ["x": "1"]))
+    let informer = Informer(Watcher(client, Self.maps, Selection(namespace: "default", labels: "!nobody"))) { $0["data"]?["x"]?.string }
+    let (changes, told) = AsyncStream.makeStream(of: String.self)
+    let heard = try await withThrowingTaskGroup(of: [String].self) { group in
+      group.addTask {
+        await informer.run(onSync: { told.yield("synced") }, onFailure: { told.yield("failed \($0.kind)") }) { change in
+          told.yield("\(change.key.name) \(change.old ?? "-")>\(change.new ?? "-")")
+        }
+        return []
+      }
+      group.addTask {
+        var heard: [String] = []
+        var second: Pipe?
+        for await text in changes where !text.hasPrefix("kube-root-ca.crt") {
+          heard.append(text)
+          if text == "synced", second == nil {
+            try first.fileHandleForWriting.close()
+          } else if text.hasPrefix("failed"), second == nil {
+            let pipe = Pipe()
+            _ = try APIServer.launch(folder, "--port", "\(port)", input: pipe)
+            second = pipe
+            _ = try await client.apply(Self.maps, Self.map("before", in: "default", ["x": "2"]))
+          } else if text == "before 1>2" {
+            break
+          }
+        }
+        try second?.fileHandleForWriting.close()
+        return heard
+      }
+      let heard = try await group.next() ?? []
+      group.cancelAll()
+      return heard
+    }
+    await server.close()
+    try? FileManager.default.removeItem(atPath: folder)
+    #expect(heard.filter { !$0.hasPrefix("failed") } == ["before ->1", "synced", "before 1>2"], "\(heard)")
+    #expect(heard.contains("failed unreachable"))
   }
 
   /// The server judges by the rights of whom a request is made for.

@@ -56,12 +56,24 @@ import Testing
 
   @Test func everyKeyRuns() async {
     let keys = (0..<100).map(String.init)
-    let ran = await run(workers: 4) { queue in for key in keys { await queue.add(key) } } body: { _, _ in .done } until: { $0.count == 100 }
+    let ran = await run(workers: 4) { queue in
+      for key in keys { await queue.add(key) }
+    } body: { _, _ in
+      .done
+    } until: {
+      $0.count == 100
+    }
     #expect(Set(ran) == Set(keys))
   }
 
   @Test func aFailureComesAgain() async {
-    let ran = await run { await $0.add("a") } body: { _, number in number < 3 ? .failed(pause: .milliseconds(1)) : .done } until: { $0.count == 3 }
+    let ran = await run {
+      await $0.add("a")
+    } body: { _, number in
+      number < 3 ? .failed(pause: .milliseconds(1)) : .done
+    } until: {
+      $0.count == 3
+    }
     #expect(ran == ["a", "a", "a"])
   }
 
@@ -69,12 +81,22 @@ import Testing
     let ran = await run { queue in
       await queue.add("late", after: .milliseconds(200))
       await queue.add("early", after: .milliseconds(20))
-    } body: { _, _ in .done } until: { $0.count == 2 }
+    } body: { _, _ in
+      .done
+    } until: {
+      $0.count == 2
+    }
     #expect(ran == ["early", "late"])
   }
 
   @Test func againAfterSuccess() async {
-    let ran = await run { await $0.add("a") } body: { _, number in number < 3 ? .again(after: .milliseconds(1)) : .done } until: { $0.count == 3 }
+    let ran = await run {
+      await $0.add("a")
+    } body: { _, number in
+      number < 3 ? .again(after: .milliseconds(1)) : .done
+    } until: {
+      $0.count == 3
+    }
     #expect(ran.count == 3)
   }
 
@@ -92,7 +114,9 @@ import Testing
       await Task.yield()
       running.change(by: -1)
       return .done
-    } until: { $0.contains("end") }
+    } until: {
+      $0.contains("end")
+    }
     #expect(running.most == 1)
   }
 

@@ -82,6 +82,16 @@ package enum CustomResourceDefinition {
     "message": "a name has at most 40 lower-case letters, digits and hyphens, and no hyphen at its ends",
   ]
 
+  /// Lists of objects that are told apart by a member: of these, whoever applies an object owns the entries, not the whole list.
+  private static let keys = ["conditions": "type", "ports": "name", "secrets": "name"]
+
+  private static func keyed(_ schema: JSONValue, _ name: String) -> JSONValue {
+    guard let key = keys[name], schema["items"]?["type"]?.string == "object", var list = schema.object else { return schema }
+    list["x-kubernetes-list-type"] = "map"
+    list["x-kubernetes-list-map-keys"] = [.string(key)]
+    return .object(list)
+  }
+
   /// A JSON Schema in the form that the API server takes: unknown fields are cut off or refused by itself, a type is one, and a number
   /// that may be a text is marked.
   private static func structural(_ schema: JSONValue) -> JSONValue {
@@ -99,7 +109,7 @@ package enum CustomResourceDefinition {
         if value.object != nil { result[name] = structural(value) }
       case "properties":
         var members = JSONObject()
-        for (member, schema) in value.object ?? JSONObject() { members[member] = structural(schema) }
+        for (member, schema) in value.object ?? JSONObject() { members[member] = keyed(structural(schema), member) }
         result[name] = .object(members)
       case "items": result[name] = structural(value)
       default: result[name] = value

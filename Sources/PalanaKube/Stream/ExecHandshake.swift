@@ -82,12 +82,16 @@ struct ExecHandshake: Sendable {
     let timeout = TimeAmount(server.limits.timeout)
     return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connectTimeout(TimeAmount(server.limits.connectTimeout))
+      .channelOption(.allowRemoteHalfClosure, value: true)
       .connect(host: address.host, port: address.port) { channel in
         channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
+          try pipeline.addHandler(LateEnd())
           if let context { try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: name)) }
-          let result = try pipeline.configureUpgradableHTTPClientPipeline(
-            configuration: NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: Self.configuration(head, refusal)))
+          var configuration = NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: Self.configuration(head, refusal))
+          // The first frames may come in one packet with the switch.
+          configuration.leftOverBytesStrategy = .forwardBytes
+          let result = try pipeline.configureUpgradableHTTPClientPipeline(configuration: configuration)
           // A server that says nothing, or never ends its refusal.
           let deadline = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
           channel.closeFuture.whenComplete { _ in deadline.cancel() }
@@ -115,5 +119,19 @@ struct ExecHandshake: Sendable {
         return .refused
       }
     }
+  }
+}
+
+/// Tells of the end of what the server sends one turn of the event loop later.
+///
+/// A program that ends at once sends everything, and the end, in one go with the switch; what follows the switch is handed on only in the
+/// next turn, and would come after the end.
+private final class LateEnd: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+    let context = NIOLoopBound(context, eventLoop: context.eventLoop)
+    context.eventLoop.execute { context.value.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
   }
 }

@@ -47,6 +47,11 @@ final class RefusalReader: ChannelInboundHandler {
     }
   }
 
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    context.fireUserInboundEventTriggered(event)
+  }
+
   func channelInactive(context: ChannelHandlerContext) {
     refusal.said(KubeError(.unreachable, "the connection with the API server broke off"))
     context.fireChannelInactive()

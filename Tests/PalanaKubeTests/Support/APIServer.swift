@@ -22,24 +22,30 @@ actor APIServer {
     if let kubeconfig { return try await kubeconfig.value }
     let input = self.input
     let task = Task.detached { () throws -> String in
-      let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path()
-      let folder = NSTemporaryDirectory() + "/palana-api-server-\(ProcessInfo.processInfo.processIdentifier)"
-      let process = Process()
-      process.executableURL = URL(filePath: root + "scripts/api-server")
-      process.arguments = [folder, "--stdin"]
-      process.standardInput = input
-      let output = Pipe()
-      process.standardOutput = output
-      try process.run()
-      let line = output.fileHandleForReading.availableData
-      guard let path = String(bytes: line, encoding: .utf8)?.trimmingCharacters(in: .whitespacesAndNewlines), !path.isEmpty else {
-        throw PalanaError(.failed, "the API server did not start: see the logs in \(folder)")
-      }
-      return path
+      try Self.launch(NSTemporaryDirectory() + "/palana-api-server-\(ProcessInfo.processInfo.processIdentifier)", input: input)
     }
     kubeconfig = task
     return try await task.value
+  }
+
+  /// Starts one that ends when `input` is closed, and waits until it is ready.
+  ///
+  /// - Returns: the path of its kubeconfig.
+  static func launch(_ folder: String, _ arguments: String..., input: Pipe) throws -> String {
+    var root = URL(filePath: #filePath)
+    for _ in 0..<4 { root.deleteLastPathComponent() }
+    let process = Process()
+    process.executableURL = root.appending(path: "scripts/api-server")
+    process.arguments = [folder, "--stdin"] + arguments
+    process.standardInput = input
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let line = output.fileHandleForReading.availableData
+    guard let path = String(bytes: line, encoding: .utf8)?.trimmingCharacters(in: .whitespacesAndNewlines), !path.isEmpty else {
+      throw PalanaError(.failed, "the API server did not start: see the logs in \(folder)")
+    }
+    return path
   }
 
   /// A client of an administrator and a namespace of its own, removed after `body`.
