@@ -24,12 +24,13 @@ import Testing
 
   /// Runs an informer until `condition` holds for what it told.
   private func follow(
-    _ script: @escaping ScriptedServer.Script, until condition: @escaping @Sendable ([String]) -> Bool
+    options: Watcher.Options = Watcher.Options(), _ script: @escaping ScriptedServer.Script,
+    until condition: @escaping @Sendable ([String]) -> Bool
   ) async throws -> (told: [String], paths: [String], names: [String]) {
     try await ScriptedServer.run(script) { server in
       try await server.client { client in
         let (stream, told) = AsyncStream.makeStream(of: String.self)
-        let informer = Informer(Watcher(client, Self.pods)) { object in object.resourceVersion }
+        let informer = Informer(Watcher(client, Self.pods, options: options)) { object in object.resourceVersion }
         let heard = await withTaskGroup(of: [String].self) { group in
           group.addTask {
             await informer.run(
@@ -97,6 +98,24 @@ import Testing
     }
     #expect(result.told == ["a ->5", "synced", "a 5>7", "failed unreachable", "a 7>9"])
     #expect(result.paths.last?.contains("resourceVersion=7&") == true)
+  }
+
+  /// A collection in which nothing happens: the watch is begun anew where it was, and nothing has failed.
+  @Test func aSilentWatchIsBegunAnew() async throws {
+    var options = Watcher.Options()
+    options.silence = .milliseconds(100)
+    let result = try await follow(options: options) { number, _ in
+      switch number {
+      case 0: Self.list(5, "a")
+      case 1: .lines(Self.event("MODIFIED", "a", 7), staysOpen: true)
+      case 2: .lines(staysOpen: true)
+      default: .lines(Self.event("MODIFIED", "a", 9), staysOpen: true)
+      }
+    } until: {
+      $0.contains("a 7>9")
+    }
+    #expect(result.told == ["a ->5", "synced", "a 5>7", "a 7>9"])
+    #expect(result.paths.dropFirst(2).allSatisfy { $0.contains("resourceVersion=7&") })
   }
 
   @Test func badEventsAreGotOver() async throws {

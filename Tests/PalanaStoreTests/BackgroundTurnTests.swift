@@ -17,7 +17,7 @@ import Testing
       }
     }
     // Who may not take the weight back does not give it away.
-    let lower = seen[0] + (BackgroundTurn.mayReturn ? BackgroundTurn.niceness : 0)
+    let lower = BackgroundTurn.mayReturn ? BackgroundTurn.base + BackgroundTurn.niceness : seen[0]
     #expect(seen == [seen[0], lower, seen[0]])
   }
 }

@@ -72,7 +72,9 @@ package struct LeaderElection: Sendable {
       defer { group.cancelAll() }
       let first = await group.next() ?? nil
       if let first { return first }
-      logger.error("no longer leading: the lease could not be renewed", metadata: ["lease.name": "\(namespace)/\(name)"])
+      if !Task.isCancelled {
+        logger.error("no longer leading: the lease could not be renewed", metadata: ["lease.name": "\(namespace)/\(name)"])
+      }
       group.cancelAll()
       // It has to have stopped before somebody else may begin.
       for await other in group { if let other { return other } }

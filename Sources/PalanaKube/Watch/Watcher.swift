@@ -72,9 +72,14 @@ package struct Watcher: Sendable {
       }
       let first = await group.next() ?? nil
       group.cancelAll()
-      // A watch that fell silent is ended. The reader has what it saw last, also when it was ended.
       if let first { return first }
-      for await other in group { if let other { return other } }
+      // A watch that fell silent is ended and begun anew, which is no failure: a quiet collection may have nothing to tell, and a server
+      // that is gone does not take the next one. The reader has what it saw last.
+      for await other in group {
+        guard var other else { continue }
+        other.error = nil
+        return other
+      }
       return nil
     }
     guard let outcome else { return }
