@@ -37,6 +37,7 @@ extension ClientConnection {
   private func startTLS(_ leaf: NIOSSLContext) {
     guard let context, let first = inbound else { return }
     phase = .handshaking
+    loop.turns.worked(agent.id, ReadTurns.handshake)
     inbound = nil
     let pipeline = context.pipeline.syncOperations
     do {

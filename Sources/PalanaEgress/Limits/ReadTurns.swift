@@ -82,11 +82,14 @@ final class ReadTurns {
     isContended = shares.values.lazy.filter { $0.lastRead + Self.memory > now }.prefix(2).reduce(0) { sum, _ in sum + 1 } > 1
   }
 
-  /// A request of an agent was begun, or one of its answers came.
-  func worked(_ id: AgentID) {
+  /// A request of an agent was begun, or one of its answers came, or something that takes as long as `count` of these.
+  func worked(_ id: AgentID, _ count: Int = 1) {
     guard isContended else { return }
-    shares[id]?.work += 1
+    shares[id]?.work += count
   }
+
+  /// A TLS handshake with a client, in requests.
+  static let handshake = 8
 
   private func begin(_ share: Share) {
     guard share.round != round else { return }
