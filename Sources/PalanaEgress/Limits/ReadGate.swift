@@ -12,7 +12,7 @@ final class ReadGate: ChannelDuplexHandler {
   typealias OutboundOut = ByteBuffer
 
   private let turns: ReadTurns
-  let share: ReadTurns.Share
+  private let share: ReadTurns.Share
   private var context: ChannelHandlerContext?
   /// Whether the turns know that something is to be done here.
   private var isWaiting = false

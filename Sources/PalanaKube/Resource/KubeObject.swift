@@ -40,14 +40,6 @@ package struct KubeObject: Hashable, Sendable {
   package var isDeleting: Bool { metadata["deletionTimestamp"]?.string != nil }
   package var key: ObjectKey { ObjectKey(namespace: namespace, name: name) }
 
-  /// The uid of the controller that owns it; empty when nobody does.
-  package var controller: (kind: String, name: String, uid: String)? {
-    for owner in metadata["ownerReferences"]?.array ?? [] where owner["controller"]?.bool == true {
-      return (owner["kind"]?.string ?? "", owner["name"]?.string ?? "", owner["uid"]?.string ?? "")
-    }
-    return nil
-  }
-
   /// Changes a member of the metadata; nil removes it.
   package mutating func setMetadata(_ name: String, _ value: JSONValue?) {
     var object = metadata.object ?? JSONObject()

@@ -27,8 +27,6 @@ struct Pass: Sendable {
   var wish: AgentWish?
   /// What is wanted in the cluster, in the order in which it is applied.
   var manifests: [KubernetesManifest] = []
-  /// Everything that must not be deleted.
-  var kept: Set<ClusterCopy.Member> = []
   var repairs: [Repair] = []
   /// Of the storage, which may stay as it is without harm to the rest.
   var storageProblem: String?
