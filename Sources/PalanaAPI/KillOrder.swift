@@ -4,7 +4,7 @@ package import PalanaCore
 package typealias KillOrder = Resource<KillOrderSpec>
 
 package struct KillOrderSpec: ResourceSpec {
-  package typealias Status = NoStatus
+  package typealias Status = KillOrderStatus
   package static var kind: String { "KillOrder" }
   package static var plural: String { "killorders" }
   package static var isOwned: Bool { false }
@@ -23,13 +23,47 @@ package struct KillOrderSpec: ResourceSpec {
   /// Raw identity of who gave it.
   package var by: UserIdentity
   package var at: Timestamp
+  /// Whether the processes are ended too; ``stops`` says what absent means.
+  package var stop: Bool?
 
-  package init(target: Target, reason: String, by: UserIdentity, at: Timestamp) {
+  package init(target: Target, reason: String, by: UserIdentity, at: Timestamp, stop: Bool? = nil) {
     self.target = target
     self.reason = reason
     self.by = by
     self.at = at
+    self.stop = stop
   }
+
+  /// Unless an order says that what is cut off may go on running, for somebody who wants to look at it, it is ended.
+  package var stops: Bool { stop ?? true }
+}
+
+/// What was done about an order, and when.
+package struct KillOrderStatus: Codable, Hashable, Sendable {
+  /// What is cut at one place.
+  package enum Plane: String, Codable, Hashable, CaseIterable, Sendable { case gateway, network, credentials, compute }
+
+  /// Each is written by the one it names (`by`), and by nobody else.
+  package struct Entry: Codable, Hashable, Sendable {
+    package var plane: Plane
+    /// A gateway by its pod’s name; `operator` for the other planes.
+    package var by: String
+    /// When it was done, or failed for the first time.
+    package var at: Timestamp
+    /// Why it is not done; absent when it is.
+    package var error: String?
+
+    package init(plane: Plane, by: String, at: Timestamp, error: String? = nil) {
+      self.plane = plane
+      self.by = by
+      self.at = at
+      self.error = error
+    }
+  }
+
+  package var planes: [Entry]?
+
+  package init(planes: [Entry]? = nil) { self.planes = planes }
 }
 
 extension KillOrderSpec.Target {

@@ -85,11 +85,13 @@ import Testing
           apiVersion: palana.dev/v1alpha1
           kind: KillOrder
           metadata: {name: x}
-          spec: {target: {\(target)}, reason: r, by: a, at: "2026-11-21T00:48:35Z"}
+          spec: {target: {\(target)}, reason: r, by: a, at: "2026-11-21T00:48:35Z", stop: false}
           """), as: KillOrder.self)
       seen.formUnion(expected(try JSONValue(encoding: order.spec)))
     }
     #expect(seen == fields(ofSchema: KillOrderSpec.jsonSchema))
+    let status = KillOrderStatus(planes: [.init(plane: .gateway, by: "g", at: Timestamp(seconds: 0), error: "e")])
+    #expect(expected(try JSONValue(encoding: status)) == fields(ofSchema: KillOrderSpec.statusSchema))
   }
 
   @Test func requiredFieldsAreRequired() throws {

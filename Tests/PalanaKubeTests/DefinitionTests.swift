@@ -131,6 +131,55 @@ struct DefinitionTests {
     }
   }
 
+  private static let orders = KubeResource(
+    CustomResourceDefinition.group, CustomResourceDefinition.version, "killorders", kind: "KillOrder", isNamespaced: false)
+
+  private static func order(_ name: String, _ target: JSONValue) -> KubeObject {
+    var object = KubeObject(orders, namespace: "", name: name)
+    object["spec"] = ["target": target, "reason": "test", "by": "admin", "at": "2026-01-01T00:00:00Z"]
+    return object
+  }
+
+  @Test func anOrderIsForOneAndStays() async throws {
+    try await run { client, _ in
+      let wrong: [JSONValue] = [
+        [:], ["all": false], ["all": true, "owner": "alice@example.com"], ["agent": "demo-1234567890", "template": "python"],
+        ["who": "all"],
+      ]
+      for target in wrong {
+        let error = await #expect(throws: KubeError.self, "\(target)") { try await client.create(Self.orders, Self.order("o", target)) }
+        #expect(error?.kind == .invalid, "\(target): \(error as Any)")
+      }
+      let right: [JSONValue] = [["all": true], ["owner": "alice@example.com"], ["agent": "demo-1234567890"], ["template": "python"]]
+      for (index, target) in right.enumerated() { _ = try await client.create(Self.orders, Self.order("o\(index)", target)) }
+      for change: JSONValue in [["target": ["all": true]], ["reason": "other"], ["stop": false]] {
+        let error = await #expect(throws: KubeError.self) {
+          try await client.patch(Self.orders, "o1", in: nil, .merge(["spec": change]))
+        }
+        #expect(error?.kind == .invalid && error?.message.contains("an order is not changed") == true, "\(error as Any)")
+      }
+      _ = try await client.patch(Self.orders, "o1", in: nil, .merge(["metadata": ["labels": ["a": "b"]]]))
+    }
+  }
+
+  /// Every gateway and the operator write their entries side by side.
+  @Test func planesHaveOwners() async throws {
+    try await run { client, _ in
+      _ = try await client.create(Self.orders, Self.order("o", ["all": true]))
+      for (manager, plane) in [("one", "gateway"), ("two", "gateway"), ("palana-operator", "network"), ("one", "gateway")] {
+        var other = client
+        other.fieldManager = manager
+        var object = KubeObject(Self.orders, namespace: "", name: "o")
+        object["status"] = ["planes": [["plane": .string(plane), "by": .string(manager), "at": "2026-01-01T00:00:00Z"]]]
+        _ = try await other.apply(Self.orders, object, subresource: "status", force: false)
+      }
+      let found = try await client.get(Self.orders, "o")
+      let order = try StrictDecoder.decode(KillOrder.self, from: found.json, passesUnknown: true)
+      let said = order.status?.planes?.map { "\($0.plane.rawValue) \($0.by)" } ?? []
+      #expect(said.sorted() == ["gateway one", "gateway two", "network palana-operator"])
+    }
+  }
+
   @Test func whatKubectlShows() async throws {
     try await run { client, namespace in
       _ = try await client.create(Self.agents, Self.agent("demo", in: namespace, Self.whole))

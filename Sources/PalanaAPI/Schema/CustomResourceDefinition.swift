@@ -60,6 +60,10 @@ package enum CustomResourceDefinition {
   private static func schema<Spec: ResourceSpec>(_ type: Spec.Type) -> JSONValue {
     var spec = structural(Spec.jsonSchema).object ?? JSONObject()
     if Spec.isOwned { spec["x-kubernetes-validations"] = [ownerStays] }
+    if Spec.self == KillOrderSpec.self {
+      spec["x-kubernetes-validations"] = [orderStays]
+      spec["properties"] = spec["properties"].map { with($0, "target", [oneTarget, allIsTrue]) }
+    }
     return [
       "type": "object", "required": ["spec"],
       "properties": [
@@ -76,19 +80,38 @@ package enum CustomResourceDefinition {
     "reason": "FieldValueForbidden", "fieldPath": ".owner",
   ]
 
+  /// What was cut, and is written into the status, was cut for the order as it was given.
+  private static let orderStays: JSONValue = [
+    "rule": "self == oldSelf", "message": "an order is not changed: delete it and give another one", "reason": "FieldValueForbidden",
+  ]
+
+  private static let oneTarget: JSONValue = [
+    "rule": "[has(self.agent), has(self.owner), has(self.template), has(self.all)].filter(given, given).size() == 1",
+    "message": "exactly one of agent, owner, template, all",
+  ]
+
+  private static let allIsTrue: JSONValue = ["rule": "!has(self.all) || self.all", "message": "all can only be true"]
+
+  private static func with(_ properties: JSONValue, _ name: String, _ rules: JSONValue) -> JSONValue {
+    guard var members = properties.object, var member = members[name]?.object else { return properties }
+    member["x-kubernetes-validations"] = rules
+    members[name] = .object(member)
+    return .object(members)
+  }
+
   /// The names of namespaces and of other objects are made from it.
   private static let nameIsShort: JSONValue = [
     "rule": "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$')",
     "message": "a name has at most 40 lower-case letters, digits and hyphens, and no hyphen at its ends",
   ]
 
-  /// Lists of objects that are told apart by a member: of these, whoever applies an object owns the entries, not the whole list.
-  private static let keys = ["conditions": "type", "ports": "name", "secrets": "name"]
+  /// Lists of objects that are told apart by members: of these, whoever applies an object owns the entries, not the whole list.
+  private static let keys = ["conditions": ["type"], "ports": ["name"], "secrets": ["name"], "planes": ["plane", "by"]]
 
   private static func keyed(_ schema: JSONValue, _ name: String) -> JSONValue {
-    guard let key = keys[name], schema["items"]?["type"]?.string == "object", var list = schema.object else { return schema }
+    guard let keys = keys[name], schema["items"]?["type"]?.string == "object", var list = schema.object else { return schema }
     list["x-kubernetes-list-type"] = "map"
-    list["x-kubernetes-list-map-keys"] = [.string(key)]
+    list["x-kubernetes-list-map-keys"] = .array(keys.map(JSONValue.string))
     return .object(list)
   }
 

@@ -129,8 +129,19 @@ extension KillOrderSpec {
       ("agent", Words.text()), ("owner", Words.text()), ("template", Words.text()), ("all", Words.flag()),
     ])
     return Words.object(
-      [("target", target), ("reason", Words.text()), ("by", Words.text()), ("at", Words.time())],
-      required: ["target", "reason", "by", "at"])
+      [
+        ("target", target), ("reason", Words.text()), ("by", Words.text()), ("at", Words.time()),
+        ("stop", Words.flag("Whether the processes are ended too; true when absent.")),
+      ], required: ["target", "reason", "by", "at"])
+  }
+
+  package static var statusSchema: JSONValue {
+    let entry = Words.object(
+      [
+        ("plane", Words.choice(KillOrderStatus.Plane.self)), ("by", Words.text("Who cut it: a gateway’s pod, or operator.")),
+        ("at", Words.time()), ("error", Words.text("Why it is not done; absent when it is.")),
+      ], required: ["plane", "by", "at"])
+    return Words.object([("planes", Words.list(entry))])
   }
 }
 

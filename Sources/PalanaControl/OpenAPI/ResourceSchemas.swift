@@ -65,6 +65,13 @@ enum ResourceSchemas {
       spec: Schema.object(
         required: [
           "target": ["type": "object"], "reason": Schema.text, "by": Schema.text, "at": Schema.time,
+        ], optional: ["stop": Schema.boolean]),
+      status: Schema.object(
+        optional: [
+          "planes": Schema.list(
+            of: Schema.object(
+              required: ["plane": Schema.choice(KillOrderStatus.Plane.self), "by": Schema.text, "at": Schema.time],
+              optional: ["error": Schema.text]))
         ])),
     "KillOrderList": Schema.items("KillOrder", kind: "KillOrderList"),
     "Manifest": [
