@@ -71,7 +71,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", asyncHTTPClient, deque, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
       subprocess, yams,
-    ], testUses: ["PalanaAPI", crypto]),
+    ], testUses: ["KubeTestServer", "PalanaAPI", crypto]),
   // Layer 2: from what is wanted to what an engine applies.
   Module(
     name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: ["PalanaManifests", yams],
@@ -99,7 +99,7 @@ let modules: [Module] = [
   Module(
     name: "PalanaOperator",
     uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaKube", "PalanaPlan", crypto, logging],
-    testUses: ["PalanaManifests", nioCore]),
+    testUses: ["KubeTestServer", "PalanaManifests", nioCore]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",
@@ -163,6 +163,11 @@ for module in modules {
       dependencies: [.target(name: module.name)] + module.uses + module.testUses,
       exclude: module.testExcludes,
       swiftSettings: settings))
+}
+
+if !isFuzzed {
+  // Starts API servers for the tests of several modules; it knows none of ours.
+  targets.append(.target(name: "KubeTestServer", path: "Tests/KubeTestServer", swiftSettings: settings))
 }
 
 if isFuzzed {

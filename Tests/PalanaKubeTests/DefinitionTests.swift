@@ -6,7 +6,7 @@ import Testing
 @testable import PalanaKube
 
 /// The definitions of Palana's kinds in a real API server: that it takes them, and what it makes of objects.
-@Suite(.enabled(if: APIServer.isPresent), .serialized, .timeLimit(.minutes(5)))
+@Suite(.enabled(if: APIServer.isPresent, "there is no Kubernetes API server"), .serialized, .timeLimit(.minutes(5)))
 struct DefinitionTests {
   private static let definitions = KubeResource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", isNamespaced: false)

@@ -8,7 +8,7 @@ import Testing
 @testable import PalanaOperator
 
 /// What the operator does, against a real API server with its controllers. There is no kubelet: tests say what a pod does.
-@Suite(.enabled(if: TestCluster.isPresent), .serialized, .timeLimit(.minutes(10)))
+@Suite(.enabled(if: TestCluster.isPresent, "there is no Kubernetes API server"), .serialized, .timeLimit(.minutes(10)))
 struct OperatorTests {
   private static let made: [(KubernetesManifest.Kind, String)] = [
     (.networkPolicy, "default-deny"), (.networkPolicy, "paths"), (.resourceQuota, "agent"), (.limitRange, "agent"),

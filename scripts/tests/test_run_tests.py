@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import tempfile
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -82,6 +83,34 @@ class SwiftSuite(unittest.TestCase):
     def test_no_test_at_all(self):
         self.assertEqual(self.outcome((0, None)), (0, 1, []))
         self.assertEqual(self.outcome((0, None), area="x"), (0, 0, []))
+
+
+class Areas(unittest.TestCase):
+    def test_what_belongs_to_kubernetes(self):
+        pattern = run_tests.pattern_of("Kubernetes")
+        for name in ("PalanaKubeTests.WatchMachineTests/a()", "PalanaOperatorTests.OperatorTests/b()", "PalanaPlanTests.KubernetesRendererTests/c()",
+                     "PalanaAPITests.CustomResourceDefinitionTests/d()", "IntegrationTests.KubernetesOperatorTests/e()"):
+            self.assertRegex(name, pattern)
+        self.assertNotRegex("PalanaEgressTests.HTTP1Tests/operator()", pattern)
+        self.assertEqual(run_tests.pattern_of("a.b"), r"(?i)a\.b")
+
+    def test_tests_that_want_a_server_are_counted(self):
+        output = '\n'.join(['➜ Test a() skipped: "there is no Kubernetes API server"', '➜ Suite S skipped: "there is no Kubernetes API server"',
+                            '➜ Test "b c" skipped: "there is no Kubernetes API server"', '➜ Test d() skipped.'])
+        self.assertEqual(len(run_tests.NO_SERVER.findall(output)), 2)
+
+    def test_the_server_is_named(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(run_tests, "TOOLS", Path(folder)), \
+                mock.patch.object(run_tests, "ASSETS", Path(folder)):
+            self.assertIn("no API server", run_tests.kubernetes_server())
+            (Path(folder) / "kmock").mkdir()
+            (Path(folder) / "kmock/version").write_text("idna==1\nkmock==0.8 \\\n")
+            self.assertIn("kmock 0.8", run_tests.kubernetes_server())
+            self.assertIn("no real API server", run_tests.kubernetes_server())
+            for name in ("etcd", "kube-apiserver"):
+                (Path(folder) / name).write_text("#!/bin/sh\necho Kubernetes v1.99.0\n")
+                (Path(folder) / name).chmod(0o755)
+            self.assertIn("without controllers (Kubernetes v1.99.0", run_tests.kubernetes_server())
 
 
 if __name__ == "__main__":

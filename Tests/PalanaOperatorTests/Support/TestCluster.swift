@@ -1,4 +1,5 @@
 import Foundation
+import KubeTestServer
 import Logging
 import PalanaAPI
 import PalanaAudit
@@ -9,49 +10,13 @@ import Synchronization
 
 @testable import PalanaOperator
 
-/// A real API server with its controllers and our definitions, one for all tests of the process, if the programs are there.
-actor TestCluster {
-  static let shared = TestCluster()
-
-  static let isPresent: Bool = {
-    let folder = ProcessInfo.processInfo.environment["KUBEBUILDER_ASSETS"] ?? "/usr/local/kubebuilder/bin"
-    return ["etcd", "kube-apiserver", "kube-controller-manager"].allSatisfy {
-      FileManager.default.isExecutableFile(atPath: "\(folder)/\($0)")
-    }
-  }()
-
-  private var kubeconfig: Task<String, any Error>?
-  /// The server ends when this closes, with the process of the tests at the latest.
-  private let input = Pipe()
-
-  private func path() async throws -> String {
-    if let kubeconfig { return try await kubeconfig.value }
-    let input = self.input
-    let task = Task.detached { () throws -> String in
-      let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path()
-      let process = Process()
-      process.executableURL = URL(filePath: root + "scripts/api-server")
-      process.arguments = [
-        NSTemporaryDirectory() + "/palana-operator-\(ProcessInfo.processInfo.processIdentifier)", "--stdin", "--controllers",
-      ]
-      process.standardInput = input
-      let output = Pipe()
-      process.standardOutput = output
-      try process.run()
-      let line = output.fileHandleForReading.availableData
-      guard let path = String(bytes: line, encoding: .utf8)?.trimmingCharacters(in: .whitespacesAndNewlines), !path.isEmpty else {
-        throw PalanaError(.failed, "the API server did not start")
-      }
-      return path
-    }
-    kubeconfig = task
-    return try await task.value
-  }
+/// A real API server with its controllers and our definitions, if the programs are there.
+enum TestCluster {
+  static var isPresent: Bool { KubeTestServer.controlled.isPresent }
 
   /// A client of an administrator, with our kinds known, and a namespace for agents that is removed after `body`.
   static func run(_ body: (KubeClient, String) async throws -> Void) async throws {
-    let server = try KubeServer(try await KubeConfig(paths: [shared.path()]).endpoint())
+    let server = try KubeServer(try await KubeConfig(paths: [KubeTestServer.controlled.path()]).endpoint())
     let client = KubeClient(server, fieldManager: OperatorName.fieldManager)
     let definitions = KubeResource(
       "apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", isNamespaced: false)
