@@ -98,8 +98,8 @@ let modules: [Module] = [
     ], testUses: [asyncHTTPClient, nioFoundation, subprocess]),
   Module(
     name: "PalanaOperator",
-    uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaKube", "PalanaPlan", crypto, logging],
-    testUses: ["KubeTestServer", "PalanaManifests", nioCore]),
+    uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaKube", "PalanaPlan", "PalanaSecrets", crypto, logging],
+    testUses: ["KubeTestServer", "PalanaManifests", nioCore, nioHTTP1]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",

@@ -27,6 +27,13 @@ import Testing
           "kv/config create,read,update",
         ]
       ),
+      (
+        .operator,
+        [
+          "sys/policies/acl list", "sys/policies/acl/palana-agent-* create,delete,read,update", "auth/kubernetes/role list",
+          "auth/kubernetes/role/palana-agent-* create,delete,read,update",
+        ]
+      ),
     ]
     #expect(granted.map(\.0) == expected.map(\.0))
     #expect(granted.map(\.1) == expected.map(\.1))

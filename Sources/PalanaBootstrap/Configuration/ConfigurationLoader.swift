@@ -27,8 +27,10 @@ package enum ConfigurationLoader {
       guard let apply = keys[entry.path] else { throw unknown(entry) }
       try apply(entry, &configuration)
     }
-    if configuration.secrets.address.isEmpty != configuration.secrets.tokenFile.isEmpty {
-      throw PalanaError(.invalid, "secrets.address and secrets.tokenFile belong together: set both or none")
+    let ways = [configuration.secrets.tokenFile, configuration.secrets.kubernetes.role].count { !$0.isEmpty }
+    guard ways == (configuration.secrets.address.isEmpty ? 0 : 1) else {
+      throw PalanaError(
+        .invalid, "secrets.address and one of secrets.tokenFile and secrets.kubernetes.role belong together: set both or none")
     }
     if !configuration.secrets.caFile.isEmpty, configuration.secrets.address.isEmpty {
       throw PalanaError(.invalid, "secrets.caFile goes with secrets.address: the daemon's own OpenBao needs none")
@@ -162,6 +164,9 @@ package enum ConfigurationLoader {
     "llm.routes": { entry, to throws(PalanaError) in try later(entry, &to) },
     "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },
     "secrets.caFile": { entry, to throws(PalanaError) in to.secrets.caFile = try text(entry) },
+    "secrets.kubernetes.mount": { entry, to throws(PalanaError) in to.secrets.kubernetes.mount = try text(entry) },
+    "secrets.kubernetes.role": { entry, to throws(PalanaError) in to.secrets.kubernetes.role = try text(entry) },
+    "secrets.kubernetes.tokenFile": { entry, to throws(PalanaError) in to.secrets.kubernetes.tokenFile = try text(entry) },
     "secrets.tokenFile": { entry, to throws(PalanaError) in to.secrets.tokenFile = try text(entry) },
     "opa.bundles": { entry, to throws(PalanaError) in
       to.opa.bundles = try list(entry) { text throws(PalanaError) in text }

@@ -1,4 +1,5 @@
 package import PalanaCore
+import PalanaSecrets
 
 /// Everything that can be set for one machine. The initial values are the defaults.
 ///
@@ -88,9 +89,18 @@ package struct LocalConfiguration: Hashable, Sendable {
   }
 
   package struct Secrets: Hashable, Sendable {
+    /// Of a pod, which logs in with its service account.
+    package struct Kubernetes: Hashable, Sendable {
+      /// Empty: no such login.
+      package var role = ""
+      package var mount = KubernetesLogin.usualMount
+      package var tokenFile = KubernetesLogin.usualTokenFile
+    }
+
     /// Empty: the daemon runs its own OpenBao.
     package var address = ""
     package var tokenFile = ""
+    package var kubernetes = Kubernetes()
     /// PEM file of the authorities that the server's certificate may chain to; empty: those of the machine.
     package var caFile = ""
   }

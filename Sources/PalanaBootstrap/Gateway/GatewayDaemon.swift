@@ -31,7 +31,7 @@ struct GatewayDaemon {
     guard !configuration.secrets.address.isEmpty else {
       throw PalanaError(
         .invalid, "secrets.address: a gateway of its own has its certificate authority and the secrets of agents from a server",
-        hint: "secrets.address and secrets.tokenFile name a Vault or OpenBao server")
+        hint: "secrets.address names a Vault or OpenBao server, secrets.tokenFile or secrets.kubernetes.role how to log in there")
     }
     self.configuration = configuration
     self.agents = agents
@@ -81,12 +81,7 @@ struct GatewayDaemon {
   }
 
   private var secretStore: OpenBaoConfiguration {
-    get throws(PalanaError) {
-      OpenBaoConfiguration(
-        mode: .external(
-          address: try VaultAddress.parse(configuration.secrets.address), tokenFile: configuration.secrets.tokenFile,
-          caFile: configuration.secrets.caFile.isEmpty ? nil : configuration.secrets.caFile))
-    }
+    get throws(PalanaError) { try configuration.externalStore() }
   }
 }
 

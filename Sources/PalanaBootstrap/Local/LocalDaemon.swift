@@ -52,12 +52,7 @@ package struct LocalDaemon {
   }
 
   private func secretStore(_ tools: LocalTools) throws(PalanaError) -> OpenBaoConfiguration {
-    guard configuration.secrets.address.isEmpty else {
-      return OpenBaoConfiguration(
-        mode: .external(
-          address: try VaultAddress.parse(configuration.secrets.address), tokenFile: configuration.secrets.tokenFile,
-          caFile: configuration.secrets.caFile.isEmpty ? nil : configuration.secrets.caFile))
-    }
+    guard configuration.secrets.address.isEmpty else { return try configuration.externalStore() }
     return OpenBaoConfiguration(mode: .supervised(binary: tools.openBao, folder: layout.openBao))
   }
 }

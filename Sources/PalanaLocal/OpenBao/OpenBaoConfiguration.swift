@@ -5,8 +5,8 @@ package struct OpenBaoConfiguration: Sendable {
   package enum Mode: Hashable, Sendable {
     /// The daemon starts and supervises its own server.
     case supervised(binary: String, folder: String)
-    /// Somebody else runs one; one token, kept in a file, serves all purposes.
-    case external(address: VaultAddress, tokenFile: String, caFile: String?)
+    /// Somebody else runs one; one login serves all purposes.
+    case external(address: VaultAddress, credential: VaultCredential, caFile: String?)
   }
 
   package var mode: Mode

@@ -101,7 +101,7 @@ struct OpenBaoSetup: Sendable {
   /// The first set-up of a new storage, ended by the root token's own revocation.
   private func prepare(with root: VaultClient) async throws(PalanaError) {
     try await SecretStoreSetup.prepare(root, clock: clock)
-    for purpose in SecretPurpose.allCases { try await issue(purpose, with: root) }
+    for purpose in SecretPurpose.machine { try await issue(purpose, with: root) }
     try await root.revokeToken()
   }
 

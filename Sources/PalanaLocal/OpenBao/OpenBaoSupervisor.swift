@@ -43,10 +43,10 @@ package final class OpenBaoSupervisor: Service {
         VaultSession(
           server: server, credential: .appRole(file: layout.credential(purpose)), clock: clock, logger: logger)
       }
-    case .external(let address, let tokenFile, let caFile):
+    case .external(let address, let credential, let caFile):
       let server = try VaultServer(address: address, caFile: caFile)
       self.server = server
-      let session = VaultSession(server: server, credential: .tokenFile(tokenFile), clock: clock, logger: logger)
+      let session = VaultSession(server: server, credential: credential, clock: clock, logger: logger)
       tokens = { _ in session }
     }
     let (gateway, control, runtime) = (tokens(.gateway), tokens(.control), tokens(.runtime))

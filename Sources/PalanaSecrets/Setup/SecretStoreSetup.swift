@@ -26,7 +26,7 @@ package enum SecretStoreSetup {
   ///
   /// - Parameter admin: a client with the rights of ``SecretPurpose/admin``.
   package static func align(_ admin: VaultClient) async throws(PalanaError) {
-    for purpose in SecretPurpose.allCases {
+    for purpose in SecretPurpose.machine {
       let text = SecretPolicy.text(for: purpose)
       if try await admin.policy(purpose.name) != text { try await admin.writePolicy(purpose.name, text) }
       let role = VaultRole(policies: [purpose.name])

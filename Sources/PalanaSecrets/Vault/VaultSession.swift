@@ -1,4 +1,5 @@
 package import Logging
+import NIOCore
 import NIOHTTP1
 package import PalanaCore
 import ServiceLifecycle
@@ -112,7 +113,9 @@ package final class VaultSession: Service {
       return state.withLock { $0.lease }.map(Self.halfLife) ?? .seconds(1)
     }
     try VaultStatus.check(answer)
-    let renewed = try VaultJSON.decode(VaultAuth.self, from: answer.body).lease
+    var renewed = try VaultJSON.decode(VaultAuth.self, from: answer.body).lease
+    renewed.granted = known.granted
+    if renewed.isEnding, credential.isOwn { renewed = try await login() }
     state.withLock { state in
       if state.lease?.token.matches(known.token) == true { state.lease = renewed }
     }
@@ -129,21 +132,15 @@ package final class VaultSession: Service {
     case .appRole(let file):
       let content = try await SecretFile.read(file)
       let pair = try VaultJSON.encode(AppRoleCredential(content))
-      let answer = try await server.send(.POST, "auth/approle/login", body: pair)
-      // The store answers 400 to a credential that it does not know.
-      if answer.status == 400 || answer.status == 403 {
-        throw PalanaError(.denied, "the secret store does not accept the credential in \(file)")
-      }
-      try VaultStatus.check(answer)
-      return try VaultJSON.decode(VaultAuth.self, from: answer.body).lease
+      return try await login("approle", pair, refusal: "the secret store does not accept the credential in \(file)")
+    case .kubernetes(let account):
+      let token = try Self.oneWord(try await SecretFile.read(account.tokenFile, isPrivate: false), account.tokenFile)
+      let proof = try VaultJSON.encode(["role": SecretText(Redacted(account.role)), "jwt": SecretText(token)])
+      return try await login(
+        account.mount, proof,
+        refusal: "the secret store does not accept the service account of \(account.tokenFile) for the role ‘\(account.role)’")
     case .tokenFile(let file):
-      let content = try await SecretFile.read(file, isPrivate: false)
-      let token = content.map { bytes in
-        String(decoding: bytes.split(whereSeparator: { $0 <= 0x20 }).first ?? [], as: UTF8.self)
-      }
-      guard !token.reveal().isEmpty, token.reveal().utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-        throw PalanaError(.invalid, "\(file) does not hold a token")
-      }
+      let token = try Self.oneWord(try await SecretFile.read(file, isPrivate: false), file)
       let answer = try await server.send(.GET, "auth/token/lookup-self", token: token)
       if answer.status == 403 { throw PalanaError(.denied, "the secret store does not accept the token in \(file)") }
       try VaultStatus.check(answer)
@@ -152,8 +149,44 @@ package final class VaultSession: Service {
     }
   }
 
+  private func login(
+    _ mount: String, _ proof: Redacted<ByteBuffer>, refusal: String
+  ) async throws(PalanaError) -> VaultLease {
+    let answer = try await server.send(.POST, "auth/\(mount)/login", body: proof)
+    // The store answers 400 to a credential or a role that it does not know.
+    if answer.status == 400 || answer.status == 403 { throw PalanaError(.denied, refusal) }
+    try VaultStatus.check(answer)
+    return try VaultJSON.decode(VaultAuth.self, from: answer.body).lease
+  }
+
+  /// The first word of a file, as what can stand in a header.
+  private static func oneWord(_ content: Redacted<[UInt8]>, _ file: String) throws(PalanaError) -> Redacted<String> {
+    let word = content.map { bytes in
+      String(decoding: bytes.split(whereSeparator: { $0 <= 0x20 }).first ?? [], as: UTF8.self)
+    }
+    guard !word.reveal().isEmpty, word.reveal().utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+      throw PalanaError(.invalid, "\(file) does not hold a token")
+    }
+    return word
+  }
+
   private struct TokenFacts: Decodable, Sendable {
     var ttl: Int64
     var renewable: Bool?
   }
+}
+
+extension VaultCredential {
+  /// Whether another token can be had with it at any time.
+  fileprivate var isOwn: Bool {
+    switch self {
+    case .appRole, .kubernetes: true
+    case .tokenFile: false
+    }
+  }
+}
+
+extension VaultLease {
+  /// Whether renewals give less than they did: its end is near.
+  fileprivate var isEnding: Bool { duration < granted / 2 }
 }

@@ -194,7 +194,7 @@ import Testing
       let tokenFile = folder + ".token"
       let external = try OpenBaoSupervisor(
         OpenBaoConfiguration(
-          mode: .external(address: .socket(layout.socket), tokenFile: tokenFile, caFile: nil),
+          mode: .external(address: .socket(layout.socket), credential: .tokenFile(tokenFile), caFile: nil),
           healthInterval: .milliseconds(20)), logger: OpenBaoFixture.logger)
       try await OpenBaoFixture.running(external) { other in
         #expect(other.health == .starting || other.health == .unreachable)

@@ -14,9 +14,12 @@ import Synchronization
 enum TestCluster {
   static var isPresent: Bool { KubeTestServer.controlled.isPresent }
 
+  /// Where it is.
+  static func endpoint() async throws -> KubeEndpoint { try await KubeConfig(paths: [KubeTestServer.controlled.path()]).endpoint() }
+
   /// A client of an administrator, with our kinds known, and a namespace for agents that is removed after `body`.
   static func run(_ body: (KubeClient, String) async throws -> Void) async throws {
-    let server = try KubeServer(try await KubeConfig(paths: [KubeTestServer.controlled.path()]).endpoint())
+    let server = try KubeServer(try await endpoint())
     let client = KubeClient(server, fieldManager: OperatorName.fieldManager)
     let definitions = KubeResource(
       "apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", isNamespaced: false)
