@@ -254,6 +254,37 @@ class Boundaries(unittest.TestCase):
                     with self.subTest(service=service["metadata"]["name"], pod=place):
                         self.assertIn(port["targetPort"], [p["name"] for p in known] + [p["containerPort"] for p in known])
 
+    def test_a_home_is_a_folder_in_a_volume(self):
+        """The root of a volume belongs to root and to the pod's group, and a role refuses a home that others can write to."""
+        items = self.rendered["defaults"]
+        configs = {item["metadata"]["name"]: item["data"] for item in items if item["kind"] == "ConfigMap"}
+        seen = 0
+        for place, template in pods(items):
+            data = configs[place.split()[1]]
+            home = yaml.safe_load(next(iter(data.values()))).get("home")
+            if home is None:
+                continue
+            seen += 1
+            (box,) = template["spec"]["containers"]
+            mounts = [mount["mountPath"] for mount in box["volumeMounts"] if not mount.get("readOnly")]
+            self.assertIn(str(Path(home).parent), mounts, place)
+        self.assertEqual(seen, 2)
+
+    def test_every_file_that_a_configuration_names_is_mounted(self):
+        items = charts.objects(charts.render(chosen={"vault": {"caConfigMap": "vault-ca"}}))
+        configs = {item["metadata"]["name"]: item["data"] for item in items if item["kind"] == "ConfigMap"}
+        for place, template in pods(items):
+            (box,) = template["spec"]["containers"]
+            mounts = {mount["mountPath"]: mount["name"] for mount in box["volumeMounts"]}
+            volumes = {volume["name"]: volume for volume in template["spec"]["volumes"]}
+            for name in re.findall(r"/(?:etc/palana|var/run/secrets)/[\w./-]+", "\n".join([*configs[place.split()[1]].values(), *box["args"]])):
+                with self.subTest(pod=place, file=name):
+                    volume = volumes[mounts[str(Path(name).parent)]]
+                    source = volume.get("configMap") or volume.get("secret") or {}
+                    known = [item["path"] for item in source.get("items", [])] or list(configs.get(source.get("name"), {}))
+                    if known:
+                        self.assertIn(Path(name).name, known)
+
     def test_images_are_named_once(self):
         digest = "sha256:" + "0" * 64
         chosen = {"image": {"repository": "registry.example.com/palana", "digest": digest}}
@@ -294,7 +325,7 @@ class Documentation(unittest.TestCase):
 
     def paths(self, values, before="", depth=0):
         for key, value in values.items():
-            if isinstance(value, dict) and value and key not in ("resources", "priorityClass", "labels", "place", "apiServer", "dns"):
+            if isinstance(value, dict) and value and key not in ("resources", "priorityClass", "labels", "place", "apiServer", "dns", "administrators", "operators"):
                 yield from self.paths(value, f"{before}{key}.", depth + 1)
             else:
                 yield before + key

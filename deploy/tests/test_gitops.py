@@ -1,11 +1,12 @@
 """Examples/gitops: what it names is there, and what it holds is what Palana and Kubernetes take."""
 
+import copy
 import re
 import subprocess
 import sys
 import unittest
 
-from support import ROOT, Server, documents, needs_server
+from support import ROOT, Refused, Server, documents, needs_server, until
 import charts
 import yaml
 from test_rights import installed
@@ -136,6 +137,29 @@ class Taken(unittest.TestCase):
                         server.admin.apply(item)
                     elif item["metadata"].get("namespace") != "flux-system":
                         server.admin.apply(item, dryRun="All")
+
+    def test_a_team_cannot_name_another_one(self):
+        server = Server.get()
+        installed(self, server, {})
+        for item in build(self, GITOPS / "platform"):
+            if item["kind"] in ("Namespace", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+                server.admin.apply(item)
+                if item["kind"] != "Namespace":
+                    self.addCleanup(server.admin.delete, item)
+        agent = next(item for item in build(self, GITOPS / "agents/payments") if item["kind"] == "Agent")
+        wrong = copy.deepcopy(agent)
+        wrong["spec"]["owner"] = "search@example.com"
+        # A policy holds a moment after it was written.
+        until("another owner is refused", lambda: self.refusal(server, wrong))
+        self.assertIn("the owner is the team", self.refusal(server, wrong))
+        server.admin.apply(agent, dryRun="All")
+
+    def refusal(self, server, item):
+        try:
+            server.admin.apply(item, dryRun="All")
+        except Refused as error:
+            return str(error)
+        return None
 
 
 if __name__ == "__main__":

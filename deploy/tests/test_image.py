@@ -10,6 +10,8 @@ from pathlib import Path
 
 import support
 from support import PALANAD, ROOT
+import charts
+from test_charts import pods
 
 # Everything that may be in the image.
 ALLOWED = [
@@ -78,6 +80,19 @@ class Image(unittest.TestCase):
         result = subprocess.run([ROOT / "scripts/image-root", self.root, "--debug"], stderr=subprocess.PIPE, text=True, check=False)
         self.assertEqual(result.returncode, 1)
         self.assertIn("not empty", result.stderr)
+
+
+@unittest.skipUnless(PALANAD.exists(), f"there is no {PALANAD}")
+class Arguments(unittest.TestCase):
+    def test_pods_start_roles_with_options_that_there_are(self):
+        for place, template in pods(charts.objects(charts.render())):
+            for box in template["spec"]["containers"]:
+                role, *rest = box["args"]
+                with self.subTest(place):
+                    result = subprocess.run([PALANAD, role, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+                    self.assertEqual(result.returncode, 0, result.stdout)
+                    for option in (one for one in rest if one.startswith("--")):
+                        self.assertIn(option + " ", result.stdout)
 
 
 class Containerfile(unittest.TestCase):

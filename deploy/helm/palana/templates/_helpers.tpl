@@ -143,25 +143,48 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{/* Where the secrets are, for a role's configuration. */}}
+{{/* Where the secrets are and how a role logs in, for its configuration. Call with (list $ ROLE). */}}
 {{- define "palana.secrets" -}}
-address: {{ .Values.vault.address }}
-{{- if .Values.vault.caConfigMap }}
+{{- $vault := (index . 0).Values.vault -}}
+address: {{ $vault.address }}
+{{- if $vault.caConfigMap }}
 caFile: /etc/palana/vault/ca.crt
 {{- end }}
+kubernetes:
+  role: palana-{{ index . 1 }}
+  mount: {{ $vault.mount }}
 {{- end }}
 
+{{/* The token with which a pod logs in at Vault, made for Vault alone, and the authority of Vault's certificate. */}}
 {{- define "palana.vaultMounts" -}}
+- {name: vault-token, mountPath: /var/run/secrets/palana.dev/vault, readOnly: true}
 {{- if .Values.vault.caConfigMap }}
 - {name: vault-ca, mountPath: /etc/palana/vault, readOnly: true}
 {{- end }}
 {{- end }}
 
 {{- define "palana.vaultVolumes" -}}
+- name: vault-token
+  projected:
+    sources:
+      - serviceAccountToken: {audience: {{ .Values.vault.audience }}, expirationSeconds: 3600, path: token}
 {{- if .Values.vault.caConfigMap }}
 - name: vault-ca
   configMap:
     name: {{ .Values.vault.caConfigMap }}
     items: [{key: ca.crt, path: ca.crt}]
+{{- end }}
+{{- end }}
+
+{{/* The operator's admission, without what is not limited. */}}
+{{- define "palana.admission" -}}
+{{- with .Values.admission -}}
+administrators: {{ toJson .administrators }}
+{{- if .agentsPerOwner }}
+agentsPerOwner: {{ .agentsPerOwner }}
+{{- end }}
+{{- if .images }}
+images: {{ toJson .images }}
+{{- end }}
 {{- end }}
 {{- end }}
