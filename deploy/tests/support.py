@@ -99,15 +99,15 @@ def reference(version, kind, name, namespace=None):
     return {"apiVersion": version, "kind": kind, "metadata": metadata}
 
 
-def until(what, condition, seconds=60):
-    """Waits for a condition and returns what it came to."""
+def until(what, condition, role=None, seconds=60):
+    """Waits for a condition and returns what it came to. Says what the role that has to see to it said, if it does not happen."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
-            raise AssertionError(f"it did not happen: {what}")
+        if time.monotonic() > end or (role and role.process.poll() is not None):
+            raise AssertionError(f"it did not happen: {what}\n" + (role.text()[-4000:] if role else ""))
         time.sleep(0.1)
 
 

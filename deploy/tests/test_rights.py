@@ -50,7 +50,7 @@ class OperatorRights(unittest.TestCase):
     def setUp(self):
         self.server = Server.get()
         self.admin = self.server.admin
-        installed(self, self.server, {"operator": {"config": {"browser": BROWSER}}})
+        installed(self, self.server, {"operator": {"config": {"browser": BROWSER}}, "admission": {"enabled": False}})
         self.kubeconfig, self.account = self.server.account("palana-operator")
         config = configuration(self, self.server, "operator", caFile=AUTHORITY, proxyKeyFile="k" * 40)
         self.operator = Role(self, ["operator", "--config", config, "--kubeconfig", self.kubeconfig])
@@ -63,7 +63,7 @@ class OperatorRights(unittest.TestCase):
         for item in EXAMPLE:
             until(f"{charts.key(item)} is taken", lambda item=item: self.applied(item))
         for agent in agents:
-            until(f"{agent['metadata']['name']} is applied", lambda agent=agent: self.condition(agent, "Applied"))
+            until(f"{agent['metadata']['name']} is applied", lambda agent=agent: self.condition(agent, "Applied"), self.operator)
         namespace = self.namespace("demo")
         kinds = [
             ("v1", "ServiceAccount", "agent"), ("v1", "ResourceQuota", "agent"), ("v1", "LimitRange", "agent"),
