@@ -84,15 +84,32 @@ class Image(unittest.TestCase):
 
 @unittest.skipUnless(PALANAD.exists(), f"there is no {PALANAD}")
 class Arguments(unittest.TestCase):
-    def test_pods_start_roles_with_options_that_there_are(self):
-        for place, template in pods(charts.objects(charts.render())):
-            for box in template["spec"]["containers"]:
-                role, *rest = box["args"]
-                with self.subTest(place):
-                    result = subprocess.run([PALANAD, role, "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-                    self.assertEqual(result.returncode, 0, result.stdout)
-                    for option in (one for one in rest if one.startswith("--")):
-                        self.assertIn(option + " ", result.stdout)
+    """Pods start roles that there are, with options that there are."""
+
+    def check(self, role):
+        if role not in Image.roles():
+            self.skipTest(f"palanad has no role {role} yet")
+        (template,) = [template for place, template in pods(charts.objects(charts.render())) if place.endswith(f" palana-{role}")]
+        (box,) = template["spec"]["containers"]
+        self.assertEqual(box["args"][0], role)
+        command = [role, "run"] if role == "gateway" else [role]
+        text = subprocess.run([PALANAD, *command, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        options = [one for one in box["args"] if one.startswith("--")]
+        self.assertIn("--config", options)
+        for option in options:
+            self.assertIn(option + " ", text)
+
+    def test_operator(self):
+        self.check("operator")
+
+    def test_gateway(self):
+        self.check("gateway")
+
+    def test_control(self):
+        self.check("control")
+
+    def test_reaper(self):
+        self.check("reaper")
 
 
 class Containerfile(unittest.TestCase):

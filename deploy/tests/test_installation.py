@@ -1,0 +1,189 @@
+"""The whole installation as docs/kubernetes/install.md says it, on a real API server with a real OpenBao: every role is the real program, with the
+configuration that the chart wrote for it and the rights that the chart gave it."""
+
+import os
+import secrets
+import socket
+import subprocess
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import support
+from support import PALANAD, Role, Server, needs_server, reference, until
+import charts
+import yaml
+from test_rights import EXAMPLE, installed
+
+BAO = Path(os.environ.get("PALANA_TOOLS", "/opt/palana/tools")) / "openbao/bao"
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def answers(url, status=200):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == status
+    except urllib.error.HTTPError as error:
+        return error.code == status
+    except OSError:
+        return False
+
+
+def follows_clusters():
+    """Whether the gateway that is built takes its agents from a cluster."""
+    text = subprocess.run([PALANAD, "gateway", "run", "--help"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    return "--cluster" in text
+
+
+@needs_server
+@unittest.skipUnless(PALANAD.exists() and follows_clusters(), "the gateway of this build knows no cluster")
+@unittest.skipUnless(BAO.exists(), f"there is no {BAO}")
+class Installation(unittest.TestCase):
+    def setUp(self):
+        self.server = Server.get()
+        self.admin = self.server.admin
+        folder = tempfile.TemporaryDirectory(prefix="palana-installation-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.start_vault()
+        installed(self, self.server, {"vault": {"address": self.vault}})
+        self.bootstrap()
+
+    def start_vault(self):
+        self.vault = f"http://127.0.0.1:{free_port()}"
+        self.root = secrets.token_hex(16)
+        log = (self.folder / "bao.log").open("wb")
+        self.addCleanup(log.close)
+        process = subprocess.Popen(
+            [BAO, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={self.root}", f"-dev-listen-address={self.vault[7:]}"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"HOME": str(self.folder), "PATH": os.environ["PATH"]})
+        self.addCleanup(process.wait, 20)
+        self.addCleanup(process.kill)
+        until("OpenBao answers", lambda: answers(self.vault + "/v1/sys/health"))
+
+    def bootstrap(self):
+        """`palanad vault bootstrap`, with a reviewer as docs/kubernetes/vault.md makes one."""
+        account = reference("v1", "ServiceAccount", "vault-reviewer", charts.NAMESPACE)
+        binding = {
+            **reference("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "vault-reviewer"),
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:auth-delegator"},
+            "subjects": [{"kind": "ServiceAccount", "name": "vault-reviewer", "namespace": charts.NAMESPACE}]}
+        for item in (account, binding):
+            self.admin.apply(item)
+            self.addCleanup(self.admin.delete, item)
+        command = [
+            PALANAD, "vault", "bootstrap", "--address", self.vault, "--token-file", self.file("root", self.root),
+            "--kubernetes-host", self.server.url, "--kubernetes-ca", self.server.ca,
+            "--reviewer-token-file", self.file("reviewer", self.token("vault-reviewer"))]
+        for expected in ("done", "nothing to do"):
+            result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            self.assertEqual(result.returncode, 0, result.stdout)
+            self.assertTrue(result.stdout.endswith(expected + "\n"), result.stdout)
+
+    def file(self, name, content):
+        path = self.folder / name
+        path.touch(0o600)
+        path.write_text(content)
+        return str(path)
+
+    def token(self, account, audience=None):
+        spec = {"expirationSeconds": 3600, **({"audiences": [audience]} if audience else {})}
+        answer = self.admin.request(
+            "POST", f"/api/v1/namespaces/{charts.NAMESPACE}/serviceaccounts/{account}/token",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec})
+        return answer["status"]["token"]
+
+    def configuration(self, role, change):
+        """The configuration that the chart wrote, but for what only is in a pod."""
+        written = self.admin.find(reference("v1", "ConfigMap", f"palana-{role}", charts.NAMESPACE))["data"][f"{role}.yaml"]
+        config = yaml.safe_load(written)
+        change(config)
+        return self.file(f"{role}.yaml", yaml.safe_dump(config))
+
+    def vault_token(self, role):
+        return self.file(f"{role}.vault-token", self.token(f"palana-{role}", "vault"))
+
+    def stored(self, path):
+        request = urllib.request.Request(f"{self.vault}/v1/kv/data/{path}", headers={"X-Vault-Token": self.root})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return yaml.safe_load(answer.read())["data"]["data"]
+
+    def start_gateway(self):
+        kubeconfig, _ = self.server.account("palana-gateway")
+        probes = f"127.0.0.1:{free_port()}"
+
+        def change(config):
+            config["home"] = str(self.folder / "gateway")
+            config["egress"]["listen"] = f"127.0.0.1:{free_port()}"
+            config["gateway"]["probes"] = probes
+            config["gateway"]["cluster"] |= {"kubeconfig": str(kubeconfig), "podName": "gateway-0"}
+            config["secrets"]["kubernetes"]["tokenFile"] = self.vault_token("gateway")
+
+        config = self.configuration("gateway", change)
+        gateway = Role(self, ["gateway", "--config", config])
+        until("the gateway is ready", lambda: answers(f"http://{probes}/readyz"), gateway)
+        lease = reference("coordination.k8s.io/v1", "Lease", "palana-gateway-gateway-0", charts.NAMESPACE)
+        until("the gateway has a lease", lambda: self.admin.find(lease), gateway)
+        return gateway, config
+
+    def start_operator(self, authority, key):
+        kubeconfig, _ = self.server.account("palana-operator")
+        port = free_port()
+
+        def change(config):
+            config["caFile"] = self.file("ca.crt", authority)
+            config["proxyKeyFile"] = self.file("key", key)
+            config["admission"] |= {"listen": f"127.0.0.1:{port}", "url": f"https://127.0.0.1:{port}"}
+
+        self.addCleanup(self.remove_webhooks)
+        return Role(self, ["operator", "--config", self.configuration("operator", change), "--kubeconfig", kubeconfig])
+
+    def remove_webhooks(self):
+        """As docs/kubernetes/install.md says it, before an uninstallation."""
+        for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+            item = reference("admissionregistration.k8s.io/v1", kind, "palana")
+            if self.admin.find(item):
+                self.admin.delete(item)
+
+    def test_every_role_works_with_what_the_chart_gives_it(self):
+        gateway, config = self.start_gateway()
+        authority = subprocess.run([PALANAD, "gateway", "ca", "--config", config], stdout=subprocess.PIPE, text=True, check=True).stdout
+        self.assertIn("BEGIN CERTIFICATE", authority)
+        operator = self.start_operator(authority, self.stored("installation/proxy-token-key")["key"])
+        webhooks = reference("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "palana")
+        until("the webhooks are registered", lambda: self.admin.find(webhooks), operator)
+        for item in EXAMPLE:
+            until(f"{charts.key(item)} is taken", lambda item=item: self.applied(item), operator)
+        agents = [item for item in EXAMPLE if item["kind"] == "Agent"]
+        for agent in agents:
+            until("the agent is applied", lambda agent=agent: self.is_applied(agent), operator)
+        for agent in agents:
+            self.admin.delete(agent)
+        for agent in agents:
+            until("the agent is gone", lambda agent=agent: self.admin.find(agent) is None, operator)
+        for role in (gateway, operator):
+            self.assertNotIn("orbidden", role.text())
+
+    def applied(self, item):
+        try:
+            return self.admin.apply(item)
+        except support.Refused as error:
+            # Known a moment later, or the webhook is not asked yet.
+            if error.status in (404, 500):
+                return None
+            raise
+
+    def is_applied(self, agent):
+        found = self.admin.find(agent) or {}
+        return any(c["type"] == "Applied" and c["status"] == "True" for c in found.get("status", {}).get("conditions", []))
+
+
+if __name__ == "__main__":
+    unittest.main()
