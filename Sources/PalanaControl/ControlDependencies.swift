@@ -20,13 +20,16 @@ package struct ControlDependencies: Sendable {
   /// What waiting is measured with.
   package var timer: any Clock<Duration>
   package var killEffort: PlaneCutter.Effort
+  /// Where it is noted that people use an agent.
+  package var activity: ActivityBook
 
   package init(
     store: any ResourceStore, engine: any AgentEngine, planes: [any ContainmentPlane], audit: any AuditSink,
     auditReader: any AuditReader, secrets: any SecretWriter, gateway: GatewayNotice,
     egressTester: @escaping EgressTester, attacker: @escaping AgentAttacker, system: SystemProbe, userNames: UserNames = .system,
     clock: WallClock = .system,
-    timer: any Clock<Duration> = ContinuousClock(), killEffort: PlaneCutter.Effort = .init()
+    timer: any Clock<Duration> = ContinuousClock(), killEffort: PlaneCutter.Effort = .init(),
+    activity: ActivityBook = ActivityBook()
   ) {
     self.store = store
     self.engine = engine
@@ -42,5 +45,6 @@ package struct ControlDependencies: Sendable {
     self.clock = clock
     self.timer = timer
     self.killEffort = killEffort
+    self.activity = activity
   }
 }

@@ -133,7 +133,7 @@ struct ControlServices {
       store: store, writer: dependencies.secrets, gateway: dependencies.gateway, trail: trail)
     agents = AgentService(
       store: store, engine: dependencies.engine, resources: resources, secrets: secrets, trail: trail,
-      clock: dependencies.clock, timer: dependencies.timer)
+      clock: dependencies.clock, timer: dependencies.timer, activity: dependencies.activity)
     attacks = AttackService(agents: agents, attacker: dependencies.attacker)
     egress = EgressRuleService(store: store, resources: resources, tester: dependencies.egressTester)
     let cutter = PlaneCutter(

@@ -15,6 +15,8 @@ package protocol EgressDataPlane: Service {
   /// Closes every connection of these agents at once. It does not keep them from connecting again: ``apply(_:)`` does.
   func cut(_ agents: Set<AgentID>) async
   func statistics() async -> EgressStatistics
+  /// When each agent was active last, of those that were since the start: it sent something, or something came for it.
+  func activity() async -> [AgentID: Timestamp]
 }
 
 extension EgressGateway: EgressDataPlane {

@@ -168,6 +168,8 @@ package final class EgressGateway: Service {
     sum.mintedCertificates = UInt64(shared.leaves.minted)
     return sum
   }
+
+  package func activity() async -> [AgentID: Timestamp] { shared.activity(countsOpen: false) }
 }
 
 extension NIOLoopBoundBox where Value == LoopContext {

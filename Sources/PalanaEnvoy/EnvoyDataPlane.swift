@@ -166,4 +166,6 @@ package final class EnvoyDataPlane: EgressDataPlane {
   private func endEnvoy() { ending.withLock { _ = $0?.yield() } }
 
   package func statistics() async -> EgressStatistics { await judge.statistics() }
+
+  package func activity() async -> [AgentID: Timestamp] { judge.activity() }
 }

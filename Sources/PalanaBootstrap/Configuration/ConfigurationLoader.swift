@@ -150,6 +150,11 @@ package enum ConfigurationLoader {
         throw wrong(entry, error.message)
       }
     },
+    "idle.warnBefore": { entry, to throws(PalanaError) in
+      do throws(PalanaError) { to.idle.warnBefore = try TimeSpan(try text(entry)).duration } catch {
+        throw wrong(entry, error.message)
+      }
+    },
     "gateway.probes": { entry, to throws(PalanaError) in to.gateway.probes = try optionalEndpoint(entry) },
     "egress.limits.http2.streams": { entry, to throws(PalanaError) in
       to.egress.limits.http2.streams = try number(entry, 1...10_000)

@@ -122,12 +122,19 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var probes: Endpoint?
   }
 
+  /// Of agents that do nothing.
+  package struct Idle: Hashable, Sendable {
+    /// How long before its end an agent is warned; at most half of its `idleAfter`.
+    package var warnBefore = Duration.seconds(900)
+  }
+
   package var home = "/var/lib/palana"
   package var control = Control()
   package var egress = Egress()
   package var gateway = Gateway()
   package var secrets = Secrets()
   package var opa = OPA()
+  package var idle = Idle()
   package var auditRetention: Duration = .seconds(90 * 86_400)
   package var subnet: String = "10.77.0.0/16"
   /// Short name of this installation, the first part of its interfaces, tables and cgroups: `[a-z][a-z0-9]{0,5}`.

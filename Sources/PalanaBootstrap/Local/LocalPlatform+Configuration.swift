@@ -89,7 +89,7 @@ extension LocalPlatform {
   }
 
   func engineConfiguration(
-    _ tokens: ProxyTokens, _ projection: EgressProjection
+    _ tokens: ProxyTokens, _ projection: EgressProjection, _ activity: ActivityBook
   ) throws(PalanaError) -> LocalEngineConfiguration {
     let (base, prefix) = try subnet()
     let store = self.store
@@ -97,7 +97,7 @@ extension LocalPlatform {
     let writer = AgentSecrets(store: openBao.control)
     // The network's own address, the gateway's and the broadcast address belong to nobody.
     let most = min(60_000, (1 << (32 - prefix)) - 2)
-    return LocalEngineConfiguration(
+    var engine = LocalEngineConfiguration(
       platform: try platformFacts(), agentsFolder: layout.agents, subnetBase: base, proxyToken: tokens.token(uid:),
       readableSecrets: { owner, agent, names throws(PalanaError) in
         try await readable.files(owner: owner, agent: agent, secrets: names)
@@ -106,6 +106,9 @@ extension LocalPlatform {
       release: { id throws(PalanaError) in try await store.releaseIndex(of: id) },
       publish: { live throws(PalanaError) in try await projection.publish(live) },
       purgeSecrets: { owner, agent throws(PalanaError) in try await writer.removeAll(owner: owner, agent: agent) })
+    let clock = engine.clock
+    engine.activity = { agent in activity.last(of: agent, now: clock.now()) }
+    return engine
   }
 
   func controlConfiguration() async throws(PalanaError) -> ControlConfiguration {

@@ -54,8 +54,9 @@ struct LocalPlatform: Service {
       store: store, book: book, proxyToken: tokens.token(uid:), apply: { await gateway.apply($0) }, logger: logger)
     let runtime = SandboxRuntime(configuration: sandboxConfiguration(authority), logger: logger)
     try await runtime.prepare()
+    let activity = ActivityBook()
     let engine = LocalEngine(
-      configuration: try engineConfiguration(tokens, projection), store: store, runtime: runtime, network: network,
+      configuration: try engineConfiguration(tokens, projection, activity), store: store, runtime: runtime, network: network,
       audit: audit, logger: logger)
     let testing = EgressTesting(store: store, book: book, addresses: addresses, staticHosts: staticHosts)
     let attack = AgentAttack(
@@ -76,13 +77,19 @@ struct LocalPlatform: Service {
           refresh: { () async throws(PalanaError) in try await projection.refresh() },
           forget: { agent in values.forget(agent: agent) }),
         egressTester: testing.explain, attacker: attack.run,
-        system: probe(gateway: gateway, network: network, guardrails: guardrails, stopper: stopper)),
+        system: probe(gateway: gateway, network: network, guardrails: guardrails, stopper: stopper),
+        activity: activity),
       logger: logger)
+    let idle = IdleTimer(
+      reaper: IdleReaper(
+        agents: LocalIdleAgents(store: store, activity: activity), rule: IdleRule(warnBefore: configuration.idle.warnBefore), audit: audit,
+        clock: .system, logger: logger),
+      gateway: gateway, activity: activity)
 
     // What a kill holds stays refused from the first moment on.
     values.revoke(try await killedAgents())
     let recovering = EngineStart(engine: engine)
-    let ended = await runServices([stored, endpoints, values, gateway, projection, recovering, control], stopper: stopper)
+    let ended = await runServices([stored, endpoints, values, gateway, projection, recovering, control, idle], stopper: stopper)
     if stopper.stopsAgents { try await engine.stopEverything() }
     if stopper.stopsAgents { try await network.removeEverything() }
     for guardrail in guardrails { await (guardrail as? any GuardrailShutdown)?.close() }

@@ -23,6 +23,11 @@ struct AgentDescription {
     sections.add("Limits", LimitText.text(spec.resources))
     sections.add("Restart", spec.lifecycle?.restart?.rawValue)
     sections.add("Idle after", spec.lifecycle?.idleAfter?.description)
+    if !agent.isIdle, let warned = agent.metadata.annotations?[IdleAnnotation.warned].flatMap({ Timestamp(parsing: $0) }),
+      warned >= status?.lastActivity ?? warned, status?.phase == .running
+    {
+      sections.add("Idle", "warned \(Age.text(since: warned, now: now)) ago; it is stopped soon unless it does something")
+    }
     sections.add("Variables", spec.env?.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
     sections.add("Ports", spec.ports?.map { "\($0.name) \($0.port)\($0.browser == true ? " (browser)" : "")" })
     sections.add("Address", status?.address?.description)

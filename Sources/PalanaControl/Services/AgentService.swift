@@ -14,10 +14,11 @@ package struct AgentService: Sendable {
   let trail: AuditTrail
   let clock: WallClock
   let timer: any Clock<Duration>
+  let activity: ActivityBook
 
   package init(
     store: any ResourceStore, engine: any AgentEngine, resources: ResourceService, secrets: SecretService,
-    trail: AuditTrail, clock: WallClock, timer: any Clock<Duration> = ContinuousClock()
+    trail: AuditTrail, clock: WallClock, timer: any Clock<Duration> = ContinuousClock(), activity: ActivityBook = ActivityBook()
   ) {
     self.store = store
     self.engine = engine
@@ -26,6 +27,7 @@ package struct AgentService: Sendable {
     self.trail = trail
     self.clock = clock
     self.timer = timer
+    self.activity = activity
   }
 
   /// Wants the agent stopped; its data stays.
@@ -147,7 +149,7 @@ package struct AgentService: Sendable {
 
   /// Whether a run is there or on its way.
   static func isUp(_ agent: Agent) -> Bool {
-    guard agent.spec.lifecycle?.desired != .stopped else { return false }
+    guard agent.spec.lifecycle?.desired != .stopped, !agent.isIdle else { return false }
     switch agent.status?.phase {
     case .running, .pending, nil: return true
     case .stopped, .idle, .failed, .killed: return false

@@ -14,16 +14,23 @@ extension AgentService {
     return try await engine.logs(of: try agent.id(), options)
   }
 
-  /// The agent in whose sandbox a command may run.
+  /// The agent in whose sandbox a command may run. One that rests because it was idle is started first.
   ///
-  /// - Throws: ``PalanaError``: `notFound`, `conflict` while it is killed.
+  /// - Throws: ``PalanaError``: `notFound`, `conflict` while it is killed, `failed` when it does not start.
   package func reachable(
     _ name: String, owner: UserIdentity?, by caller: Caller
   ) async throws(PalanaError) -> Agent {
     let target = try resources.access.owner(owner, by: caller)
     let agent = try await resources.access.find(AgentSpec.self, named: name, owner: target, by: caller)
     try await refuseKilled(agent)
-    return agent
+    guard agent.isIdle, agent.spec.lifecycle?.desired != .stopped else { return agent }
+    let woken = try await resume(name, owner: target, by: caller)
+    let result = try await wait(name, for: WaitCondition(phases: [.running, .failed]), atMost: .seconds(60), owner: target, by: caller)
+    guard result.phase == .running else {
+      throw PalanaError(
+        .failed, "the agent ‘\(name)’ rested and did not start again", hint: "pcli describe agent/\(name) says why")
+    }
+    return woken
   }
 
   /// Runs a command in the sandbox of an agent that ``reachable(_:owner:by:)`` returned.
@@ -39,7 +46,9 @@ extension AgentService {
       .lifecycle, "exec", by: caller, agent: try agent.reference(),
       details: ["program": request.command.first ?? "shell", "terminal": String(request.terminal != nil)])
     return try await Self.naming(agent) { (id) async throws(PalanaError) in
-      try await engine.exec(in: id, request, input: input, output: output)
+      activity.hold(id, at: clock.now())
+      defer { activity.release(id, at: clock.now()) }
+      return try await engine.exec(in: id, request, input: input, output: output)
     }
   }
 
@@ -50,6 +59,8 @@ extension AgentService {
     let path = try Self.absolute(directory)
     try trail.allow(.lifecycle, "copy-in", by: caller, agent: try agent.reference(), details: ["path": path])
     try await Self.naming(agent) { (id) async throws(PalanaError) in
+      activity.hold(id, at: clock.now())
+      defer { activity.release(id, at: clock.now()) }
       try await engine.copyIn(to: id, directory: path, tar: tar)
     }
   }
@@ -61,7 +72,8 @@ extension AgentService {
     let path = try Self.absolute(path)
     try trail.allow(.lifecycle, "copy-out", by: caller, agent: try agent.reference(), details: ["path": path])
     return try await Self.naming(agent) { (id) async throws(PalanaError) in
-      try await engine.copyOut(from: id, path: path)
+      activity.note(id, at: clock.now())
+      return try await engine.copyOut(from: id, path: path)
     }
   }
 

@@ -79,6 +79,7 @@ extension RequestFlow {
       throw Refusal(.limitExceeded, "the agent has too many requests under way")
     }
     exchange.meter = meter
+    meter.touch(loop.now)
     if limits.requestBodyBytes > 0, case .length(let count) = head.framing, count > limits.requestBodyBytes {
       throw Self.bodyTooLarge
     }

@@ -170,6 +170,9 @@ package final class EgressJudge: Service {
   /// The proxy is gone, and with it everything that it had open.
   package func proxyEnded() async { try? await onLoop { $0.endAll(.gatewayStopped) } }
 
+  /// When each agent was active last. Bytes pass elsewhere, so what is open is taken to be active.
+  package func activity() -> [AgentID: Timestamp] { shared.activity(countsOpen: true) }
+
   package func statistics() async -> EgressStatistics {
     (try? await onLoop { $0.loop.statistics }) ?? EgressStatistics()
   }

@@ -4,6 +4,8 @@ import Synchronization
 /// What one agent uses of the gateway at this moment, over all event loops. Each of its connections holds it.
 final class AgentMeter: Sendable {
   private let requests = Atomic<Int>(0)
+  /// Nanoseconds on the clock of `NIODeadline`.
+  private let active = Atomic<UInt64>(0)
   private let connecting = Pace()
   private let bytes = Pace()
   private let refusals = Pace()
@@ -21,7 +23,16 @@ final class AgentMeter: Sendable {
 
   func endRequest() { requests.wrappingSubtract(1, ordering: .relaxed) }
 
-  /// Requests under way, for tests that nothing leaks.
+  /// Notes that the agent did something, or that something came for it. An earlier moment than the one that is known changes nothing.
+  func touch(_ now: NIODeadline) { _ = active.max(now.uptimeNanoseconds, ordering: .relaxed) }
+
+  /// When that was last; nil: never.
+  var lastActive: NIODeadline? {
+    let last = active.load(ordering: .relaxed)
+    return last == 0 ? nil : .uptimeNanoseconds(last)
+  }
+
+  /// Requests under way.
   var requestsInFlight: Int { requests.load(ordering: .relaxed) }
 
   /// Whether one more new connection keeps the rate. Five seconds' worth may come at once: a pool that fills, a browser page.

@@ -42,6 +42,14 @@ final class AgentMeters: Sendable {
     entries.withLock { entries in entries = entries.filter { known.contains($0.key) || $0.value.connections > 0 } }
   }
 
+  /// When each agent was active last.
+  /// - Parameter countsOpen: whether a request under way is activity; otherwise only what was read is.
+  func activity(now: NIODeadline, countsOpen: Bool) -> [AgentID: NIODeadline] {
+    entries.withLock { entries in
+      entries.compactMapValues { entry in countsOpen && entry.meter.requestsInFlight > 0 ? now : entry.meter.lastActive }
+    }
+  }
+
   /// Open connections of all agents together.
   var connections: Int { entries.withLock { $0.values.reduce(0) { $0 + $1.connections } } }
 

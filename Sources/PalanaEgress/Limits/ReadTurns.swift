@@ -73,11 +73,13 @@ final class ReadTurns {
 
   func leave(_ share: Share) {
     share.connections -= 1
+    if share.lastRead > .uptimeNanoseconds(0) { share.meter.touch(share.lastRead) }
     if share.connections == 0 { shares[share.id] = nil }
   }
 
   /// Called at every tick of the loop.
   func tick(_ now: NIODeadline) {
+    for share in shares.values where share.lastRead == self.now { share.meter.touch(share.lastRead) }
     self.now = now
     isContended = shares.values.lazy.filter { $0.lastRead + Self.memory > now }.prefix(2).reduce(0) { sum, _ in sum + 1 } > 1
   }

@@ -1,4 +1,5 @@
 import Logging
+import NIOCore
 import NIOSSL
 import PalanaCore
 import PalanaPolicy
@@ -39,5 +40,12 @@ final class GatewayShared: Sendable {
     self.bridge = bridge
     self.clock = clock
     self.logger = logger
+  }
+
+  /// When each agent was active last, as the time of day.
+  /// - Parameter countsOpen: whether a request under way is activity; otherwise only what was read is.
+  func activity(countsOpen: Bool) -> [AgentID: Timestamp] {
+    let (now, time) = (NIODeadline.now(), clock.now())
+    return meters.activity(now: now, countsOpen: countsOpen).mapValues { time - .nanoseconds(max(0, (now - $0).nanoseconds)) }
   }
 }

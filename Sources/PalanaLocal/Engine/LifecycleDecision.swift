@@ -11,6 +11,8 @@ struct LifecycleWish: Hashable, Sendable {
   var processFingerprint: String
   /// A kill order names this agent.
   var isKilled: Bool
+  /// It did nothing for too long.
+  var isIdle = false
   /// Deletion was asked for.
   var isDeleted: Bool
 }
@@ -60,6 +62,7 @@ enum LifecycleDecision: Hashable, Sendable {
     let isRunning = if case .running = sandbox { true } else { false }
     if wish.isKilled { return isRunning ? .stop(isKill: true, phase: .killed) : .rest(.killed) }
     if wish.desired == .stopped { return isRunning ? .stop(isKill: false, phase: .stopped) : .rest(.stopped) }
+    if wish.isIdle { return isRunning ? .stop(isKill: false, phase: .idle) : .rest(.idle) }
 
     guard let memory, memory.restartCount == wish.restartCount, memory.processFingerprint == wish.processFingerprint
     else { return isRunning ? .restart : .start(failures: 0, restarts: 0) }

@@ -83,7 +83,7 @@ extension LocalEngine {
       wish: LifecycleWish(
         desired: effective.desired, restart: effective.restart, restartCount: effective.restartCount,
         processFingerprint: Self.fingerprint(effective), isKilled: isKilled,
-        isDeleted: agent.metadata.deletionTimestamp != nil),
+        isIdle: agent.isIdle, isDeleted: agent.metadata.deletionTimestamp != nil),
       memory: memory)
   }
 

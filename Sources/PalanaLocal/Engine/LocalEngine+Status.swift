@@ -17,6 +17,7 @@ extension LocalEngine {
     status.observedGeneration = situation.agent.metadata.generation
     status.address = live[id]?.address
     status.restarts = memory?.restarts ?? 0
+    if let active = configuration.activity(id) { status.lastActivity = max(active, status.lastActivity ?? active) }
     status.startedAt = nil
     status.usage = nil
     switch state {
@@ -61,7 +62,9 @@ extension LocalEngine {
         message = progress[situation.key.id] ?? ""
       }
     case .stopped: reason = status.lastExit?.reason == "Completed" ? "Completed" : "Stopped"
-    case .idle: reason = "Idle"
+    case .idle:
+      reason = "Idle"
+      message = "it did nothing for too long: ‘pcli resume’ starts it, as does a command in it"
     case .failed:
       reason = status.lastExit?.reason ?? "Failed"
       message = status.lastExit?.message ?? status.lastExit.map { "its process ended with code \($0.code)" } ?? ""

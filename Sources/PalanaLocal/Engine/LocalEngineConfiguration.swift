@@ -17,6 +17,8 @@ package struct LocalEngineConfiguration: Sendable {
   /// How often networks are compared with what they should be and usage is read.
   package var tick: Duration = .seconds(15)
   package var clock = WallClock.system
+  /// When an agent was active last; nil: nobody knows of anything.
+  package var activity: @Sendable (AgentID) -> Timestamp? = { _ in nil }
 
   /// The second factor of an agent's identity, from its uid.
   package var proxyToken: @Sendable (_ uid: String) -> Redacted<String>
