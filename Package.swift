@@ -123,8 +123,8 @@ let modules: [Module] = [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
       "PalanaManifests", "PalanaKube", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl",
       "PalanaOperator", "CProcess",
-      argumentParser,
-      crypto, hummingbird, httpTypes, logging, nioCore, nioPosix,
+      argumentParser, asyncHTTPClient,
+      crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
       serviceLifecycle, unixSignals, yams,
     ]),
 ]

@@ -7,7 +7,9 @@ import PalanaCore
 package struct PalanadCommand: AsyncParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "palanad", abstract: "The daemons of Palana.", version: PalanaVersion.current,
-    subcommands: [LocalCommand.self, GatewayCommand.self, OperatorCommand.self, CRDsCommand.self, VaultCommand.self, AttackCommand.self])
+    subcommands: [
+      LocalCommand.self, GatewayCommand.self, OperatorCommand.self, ReaperCommand.self, VaultCommand.self, CRDsCommand.self, AttackCommand.self,
+    ])
 
   package init() {}
 }

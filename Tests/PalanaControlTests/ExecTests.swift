@@ -1,9 +1,11 @@
 import NIOCore
+import PalanaAPI
 import PalanaAudit
 import PalanaControl
 import PalanaControlAPI
 import PalanaCore
 import PalanaPlan
+import PalanaStore
 import Synchronization
 import Testing
 
@@ -122,6 +124,32 @@ import Testing
         try await outbound.write(Self.chunk(.start(ExecStart(command: ["missing"]))))
         #expect(try await reader.next() == .failure(PalanaError(.notFound, "no such program")))
       }
+    }
+  }
+
+  @Test func oneThatRestsIsStartedFirst() async throws {
+    try await ControlWorld.run { world in
+      try await world.makeAgent("demo", of: .alice)
+      let made: Agent = try await world.call(.resumeAgent, as: .alice, ["name": "demo"]).decoded(Agent.self)
+      var marked = made
+      marked.metadata.annotations = [IdleAnnotation.idle: "\(try #require(made.metadata.generation))"]
+      let idle = try await world.store.update(marked)
+      #expect(idle.isIdle)
+      try await world.setStatus("demo", of: .alice, .idle)
+      try await Self.session(world) { reader, outbound in
+        // The engine's part: it starts what is no longer idle.
+        try await outbound.write(Self.chunk(.start(ExecStart(command: ["cat"])), .endOfInput))
+        try await eventually {
+          let now: Agent = try await world.store.get(AgentSpec.self, owner: idle.spec.owner, name: idle.metadata.name)
+          return !now.isIdle
+        }
+        try await world.setStatus("demo", of: .alice, .running)
+        #expect(try await reader.next() == .exit(7))
+      }
+      #expect(world.events.filter { $0.component == .lifecycle && $0.decision == .allow }.map(\.action).suffix(2) == ["resume", "exec"])
+      let book = world.activity
+      let id = AgentID(owner: try #require(made.spec.owner), name: made.metadata.name)
+      #expect(book.last(of: id, now: Timestamp(seconds: 0)) != nil)
     }
   }
 

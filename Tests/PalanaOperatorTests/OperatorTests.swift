@@ -186,6 +186,53 @@ struct OperatorTests {
     }
   }
 
+  /// The reaper's part is played here.
+  @Test func oneThatIsIdleRestsUntilSomebodyOpensIt() async throws {
+    try await TestCluster.run { client, namespace in
+      let home = try TestCluster.namespace(of: "demo")
+      let workloads = KubernetesManifest.Kind.statefulSet.resource
+      let slices = KubernetesManifest.Kind.endpointSlice.resource
+      let trail = Trail()
+      var configuration = try TestCluster.configuration()
+      configuration.cluster.browser?.waker = ClusterFacts.Waker(address: .v4(0x0a01_0203), port: 8090)
+      let id = AgentID(owner: try UserIdentity("alice@example.com"), name: try ResourceName("demo"))
+      try await TestCluster.operating(client, configuration: configuration, audit: trail) { engine in
+        _ = try await client.create(ClusterKinds.agents, TestCluster.agent("demo", in: namespace))
+        try await TestCluster.until("its pod is there") { try await client.find(ClusterKinds.pods, "agent-0", in: home) != nil }
+        #expect(try await client.find(slices, "agent-wake", in: home) == nil)
+        #expect(await engine.wake(id) == .starting)
+        let generation = try await client.get(ClusterKinds.agents, "demo", in: namespace).generation
+        _ = try await client.patch(
+          ClusterKinds.agents, "demo", in: namespace, .merge(["metadata": ["annotations": ["palana.dev/idle": .string("\(generation)")]]]))
+        try await TestCluster.until("it rests") { try await TestCluster.phase(client, "demo", in: namespace) == "Idle" }
+        #expect(try await client.get(workloads, "agent", in: home)["spec"]?["replicas"] == 0)
+        #expect(try await client.find(KubernetesManifest.Kind.persistentVolumeClaim.resource, "data", in: home) != nil)
+        let slice = try await client.get(slices, "agent-wake", in: home)
+        #expect(slice["endpoints"]?[0]?["addresses"] == ["10.1.2.3"] && slice["ports"]?[0]?["port"] == 8090)
+        // The cluster's own slices of the same service are left alone.
+        try await TestCluster.until("the cluster has its slice") {
+          try await client.list(slices, Selection(namespace: home)).objects.count == 2
+        }
+        // Somebody redirects it.
+        let count = trail.events.count
+        _ = try await client.patch(
+          slices, "agent-wake", in: home, .merge(["endpoints": [["addresses": ["10.9.9.9"], "conditions": ["ready": true]]]]))
+        try await TestCluster.until("that is written down") { trail.events.count > count }
+        #expect(try await client.get(slices, "agent-wake", in: home)["endpoints"]?[0]?["addresses"] == ["10.1.2.3"])
+
+        let nobody = AgentID(owner: try UserIdentity("bob"), name: try ResourceName("demo"))
+        #expect(await engine.wake(nobody) == .unknown)
+        #expect(await engine.wake(id) == .starting)
+        try await TestCluster.until("its pod is back") { try await client.find(ClusterKinds.pods, "agent-0", in: home) != nil }
+        try await TestCluster.until("its name leads to it again") { try await client.find(slices, "agent-wake", in: home) == nil }
+        #expect(trail.events.last?.action == "wake" && trail.events.last?.agent?.id == id)
+        _ = try await client.patch(ClusterKinds.agents, "demo", in: namespace, .merge(["spec": ["lifecycle": ["desired": "Stopped"]]]))
+        try await TestCluster.until("it is stopped") { try await TestCluster.phase(client, "demo", in: namespace) == "Stopped" }
+        #expect(await engine.wake(id) == .refused(reason: "it was stopped"))
+      }
+    }
+  }
+
   /// The kubelet's part is played here.
   @Test func theStatusFollowsThePod() async throws {
     try await TestCluster.run { client, namespace in

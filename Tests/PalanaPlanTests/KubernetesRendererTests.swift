@@ -20,6 +20,7 @@ struct KubernetesRendererTests {
     struct Run: Decodable {
       var isWanted: Bool
       var isCut: Bool?
+      var isIdle: Bool?
       var number: Int?
       var ended: Int?
       var incoming: [AgentRun.Peer]?
@@ -50,11 +51,12 @@ struct KubernetesRendererTests {
         platform: PlatformFacts(
           gateway: .name(gateway), prefix: 0, proxyPort: 3128, llm: llm, caBundle: "/etc/palana/ca.crt",
           caCertificate: "/etc/palana/ca.crt"))
+      var state = AgentRun(
+        isWanted: run.isWanted, isCut: run.isCut ?? false, number: run.number ?? 0, ended: run.ended, incoming: run.incoming ?? [],
+        outgoing: run.outgoing ?? [], source: run.source)
+      state.isIdle = run.isIdle ?? false
       return KubernetesRenderer(
-        plan,
-        AgentRun(
-          isWanted: run.isWanted, isCut: run.isCut ?? false, number: run.number ?? 0, ended: run.ended, incoming: run.incoming ?? [],
-          outgoing: run.outgoing ?? [], source: run.source),
+        plan, state,
         ClusterFacts(
           gateway: .init(namespace: "palana-system", labels: ["app.kubernetes.io/name": "palana-gateway"], ports: [3128]),
           llm: facts?.llm, dns: .init(namespace: "kube-system", labels: ["k8s-app": "kube-dns"], ports: [53]), vault: facts?.vault,
@@ -68,7 +70,7 @@ struct KubernetesRendererTests {
     try YAMLDecoder().decode(Input.self, from: String(contentsOf: folder.appending(path: "\(name).in.yaml"), encoding: .utf8))
   }
 
-  @Test("the recorded objects", arguments: ["minimal", "full", "cilium", "killed"])
+  @Test("the recorded objects", arguments: ["minimal", "full", "cilium", "killed", "idle"])
   func golden(name: String) throws {
     let renderer = try Self.input(name).renderer()
     let text = try YAMLText.documents(try renderer.manifests().map(\.json))

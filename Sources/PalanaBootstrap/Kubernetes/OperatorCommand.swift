@@ -17,46 +17,33 @@ struct OperatorCommand: AsyncParsableCommand {
   @Option(help: "The configuration file.")
   var config: String
 
-  @Option(help: "The kubeconfig (default: the service account of this pod, else KUBECONFIG or ~/.kube/config).")
-  var kubeconfig: String?
-
-  @Option(help: "The context of the kubeconfig (default: its current one).")
-  var context: String?
-
-  @Option(help: "The namespace of the lease by which one of several operators leads (default: that of this pod or of the context).")
-  var namespace: String?
-
-  @Option(help: "trace, debug, info, notice, warning or error.")
-  var logLevel: String = "info"
+  @OptionGroup var cluster: ClusterOptions
 
   func run() async throws {
     DaemonProcess.harden()
     // The standard output has the audit events.
     LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-    var logger = Logger(label: "palanad")
-    logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
+    let logger = cluster.logger()
     do {
-      let endpoint = try await endpoint()
+      let endpoint = try await cluster.endpoint()
       let server = try KubeServer(endpoint)
       let role = OperatorRole(
         file: try OperatorFile.read(config), client: KubeClient(server, fieldManager: OperatorName.fieldManager),
-        namespace: namespace ?? endpoint.namespace, logger: logger)
+        namespace: cluster.namespace ?? endpoint.namespace, logger: logger)
       try role.check()
+      var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+        .init(service: server), .init(service: role, successTerminationBehavior: .gracefullyShutdownGroup),
+      ]
+      if let wake = role.wakeServer { services.append(.init(service: wake)) }
       try await ServiceGroup(
         configuration: .init(
-          services: [.init(service: server), .init(service: role, successTerminationBehavior: .gracefullyShutdownGroup)],
+          services: services,
           gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       ).run()
     } catch let error as PalanaError {
       logger.critical("cannot run", metadata: ["error": "\(error)"])
       throw ExitCode(error.code.exitCode)
     }
-  }
-
-  private func endpoint() async throws(PalanaError) -> KubeEndpoint {
-    let environment = EnvironmentVariables.all()
-    if kubeconfig == nil, context == nil, let inside = try await InCluster.endpoint(environment) { return inside }
-    return try await KubeConfig(paths: kubeconfig.map { [$0] } ?? KubeConfig.paths(environment)).endpoint(context: context)
   }
 }
 
@@ -66,6 +53,7 @@ private struct OperatorRole: Service, CustomStringConvertible {
   let client: KubeClient
   let namespace: String
   let logger: Logger
+  private let current = CurrentEngine()
   /// Unlike that of every other process.
   private let identity = "\(OperatorRole.host)-\(RandomToken.hex(bytes: 4))"
 
@@ -81,6 +69,12 @@ private struct OperatorRole: Service, CustomStringConvertible {
   /// - Throws: ``PalanaError`` for a configuration that cannot be used, before anything is waited for.
   func check() throws(PalanaError) { _ = try file.configuration(identity: identity, hasCilium: false) }
 
+  /// Answers for agents that rest, where the configuration says so.
+  var wakeServer: (any Service)? {
+    guard let browser = file.browser, let wake = browser.wake else { return nil }
+    return WakeServer(domain: browser.domain) { [current] id in await current.value?.wake(id) }.service(port: wake.port, logger: logger)
+  }
+
   func run() async throws {
     let audit = AuditStream(descriptor: STDOUT_FILENO)
     let election = LeaderElection(client, namespace: namespace, name: OperatorName.lease, identity: identity, logger: logger)
@@ -90,7 +84,10 @@ private struct OperatorRole: Service, CustomStringConvertible {
           // Anew each time: what was true when the turn was lost says nothing now.
           let kinds = try await kinds()
           let configuration = try file.configuration(identity: identity, hasCilium: kinds.contains(.ciliumNetworkPolicy))
-          await OperatorEngine(client, configuration, kinds: kinds, audit: audit, logger: logger).run()
+          let engine = OperatorEngine(client, configuration, kinds: kinds, audit: audit, logger: logger)
+          current.set(engine)
+          defer { current.set(nil) }
+          await engine.run()
         }
         try Task.checkCancellation()
       }

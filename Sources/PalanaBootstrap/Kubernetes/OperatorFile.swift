@@ -46,10 +46,17 @@ struct OperatorFile: Codable {
       var namespace: String
       var name: String
     }
+    /// Where requests for agents that rest are answered.
+    struct Wake: Codable {
+      var port: Int
+      /// Of this process; absent: the variable `POD_IP`.
+      var address: String?
+    }
     var domain: String
     var ingress: Ingress?
     var gateway: Parent?
     var from: Place
+    var wake: Wake?
   }
 
   var gateway: Gateway
@@ -113,17 +120,20 @@ extension OperatorFile {
       dns: try (dns ?? usual).map { dns throws(PalanaError) in try dns.facts("dns", port: 53) },
       vault: try vault.map { vault throws(PalanaError) in try vault.facts("vault", port: 8200) },
       names: address == nil ? [gateway.host] + (llm.flatMap { Self.host($0.url) }.map { [$0] } ?? []) : [], caCertificate: authority,
-      hostImage: hostImage, storageClass: storageClass, browser: try route(), hasUserNamespaces: userNamespaces ?? false,
+      hostImage: hostImage, storageClass: storageClass, browser: try route(EnvironmentVariables.all()["POD_IP"]),
+      hasUserNamespaces: userNamespaces ?? false,
       hasCilium: hasCilium)
     var configuration = OperatorConfiguration(platform: platform, cluster: facts, identity: identity) { tokens.token(uid: $0) }
     if let workers { configuration.workers = min(max(workers, 1), 256) }
     return configuration
   }
 
-  private func route() throws(PalanaError) -> ClusterFacts.Browser? {
+  /// - Parameter podAddress: of this process.
+  private func route(_ podAddress: String?) throws(PalanaError) -> ClusterFacts.Browser? {
     guard let browser else { return nil }
     // The ports follow from the agent.
     let from = try browser.from.facts("browser.from", port: 1)
+    let route: ClusterFacts.Browser.Route
     if let ingress = browser.ingress, browser.gateway == nil {
       // The agents' own pages ask for no password.
       guard let annotations = ingress.annotations, !annotations.isEmpty else {
@@ -131,14 +141,21 @@ extension OperatorFile {
           .invalid, "browser.ingress.annotations: nothing asks people to sign in",
           hint: "name the annotations with which the ingress controller asks your sign-in about every request")
       }
-      return ClusterFacts.Browser(
-        route: .ingress(class: ingress.class, annotations: annotations, tlsSecret: ingress.tlsSecret), domain: browser.domain, from: from)
-    }
-    guard let gateway = browser.gateway, browser.ingress == nil else {
+      route = .ingress(class: ingress.class, annotations: annotations, tlsSecret: ingress.tlsSecret)
+    } else if let gateway = browser.gateway, browser.ingress == nil {
+      route = .gateway(namespace: gateway.namespace, name: gateway.name)
+    } else {
       throw PalanaError(.invalid, "browser: exactly one of ingress and gateway says how people come in")
     }
-    return ClusterFacts.Browser(
-      route: .gateway(namespace: gateway.namespace, name: gateway.name), domain: browser.domain, from: from)
+    let waker = try browser.wake.map { wake throws(PalanaError) in
+      guard let address = (wake.address ?? podAddress).flatMap({ IPAddress($0) }) else {
+        throw PalanaError(
+          .invalid, "browser.wake.address: the address of this pod is needed",
+          hint: "set the variable POD_IP from the field status.podIP, or write the address")
+      }
+      return ClusterFacts.Waker(address: address, port: try Self.port(wake.port, "browser.wake.port"))
+    }
+    return ClusterFacts.Browser(route: route, domain: browser.domain, from: from, waker: waker)
   }
 
   /// The host of a base URL.

@@ -35,7 +35,8 @@ struct IdleReaper: Sendable {
         case .warn(let end):
           try await agents.annotate(candidate, IdleAnnotation.warned, "\(now)")
           try record(candidate, "idle-warning", now, ["stopsAt": "\(end)"])
-          await agents.tell(candidate, reason: "IdleSoon", "it has done nothing since \(candidate.facts.lastActivity) and is stopped at \(end)")
+          await agents.tell(
+            candidate, reason: "IdleSoon", "it has done nothing since \(candidate.facts.lastActivity) and is stopped at \(end)")
           report.warned.append(candidate.id)
         case .stop:
           // First the event: nobody is stopped without a trace.

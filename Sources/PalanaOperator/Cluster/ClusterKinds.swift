@@ -9,7 +9,7 @@ package enum ClusterKinds {
   package static let templates = palana("agenttemplates", "AgentTemplate", isNamespaced: false)
   package static let orders = palana("killorders", "KillOrder", isNamespaced: false)
   package static let pods = KubeResource("", "v1", "pods", kind: "Pod")
-  static let events = KubeResource("events.k8s.io", "v1", "events", kind: "Event")
+  static let events = AgentEvent.resource
 
   private static func palana(_ plural: String, _ kind: String, isNamespaced: Bool = true) -> KubeResource {
     KubeResource("palana.dev", "v1alpha1", plural, kind: kind, isNamespaced: isNamespaced)
@@ -29,7 +29,7 @@ extension KubernetesManifest.Kind {
     case .ciliumNetworkPolicy: "ciliumnetworkpolicies"
     case .ingress: "ingresses"
     case .namespace, .resourceQuota, .limitRange, .serviceAccount, .role, .roleBinding, .configMap, .secret, .persistentVolumeClaim,
-      .service, .statefulSet, .httpRoute:
+      .service, .endpointSlice, .statefulSet, .httpRoute:
       rawValue.lowercased() + "s"
     }
   }

@@ -10,9 +10,11 @@ package import PalanaPlan
 /// One at a time may run: see ``LeaderElection``. Cancelled, it stops writing.
 package struct OperatorEngine: Sendable {
   private let client: KubeClient
-  private let configuration: OperatorConfiguration
-  private let logger: Logger
-  private let copy: ClusterCopy
+  let configuration: OperatorConfiguration
+  let logger: Logger
+  let copy: ClusterCopy
+  let cluster: any ClusterWriting
+  let audit: any AuditSink
   private let memory = WriteMemory()
   private let queue = WorkQueue<ObjectKey>()
   private let reconciler: Reconciler
@@ -30,6 +32,8 @@ package struct OperatorEngine: Sendable {
     let copy = ClusterCopy(kinds: kinds)
     self.copy = copy
     let cluster = cluster ?? Cluster(client)
+    self.cluster = cluster
+    self.audit = audit
     reconciler = Reconciler(
       configuration: configuration, copy: copy, memory: memory, cluster: cluster, audit: audit,
       events: EventRecorder(cluster, identity: configuration.identity, clock: configuration.clock, logger: logger), logger: logger)
@@ -109,8 +113,9 @@ package struct OperatorEngine: Sendable {
     let (copy, queue, memory) = (copy, queue, memory)
     // Policies add up, so those of others in an agent's namespace matter too.
     let isOpen = kind == .networkPolicy || kind == .ciliumNetworkPolicy
+    let labels = kind == .endpointSlice ? "\(AgentLabels.selector),\(AgentLabels.sliceManager)=\(AgentLabels.manager)" : AgentLabels.selector
     return watch(
-      barrier, kind.resource, cache, labels: isOpen ? nil : AgentLabels.selector,
+      barrier, kind.resource, cache, labels: isOpen ? nil : labels,
       keep: { object in isOpen && !object.namespace.hasPrefix(AgentNamespace.prefix) ? nil : Kept(kind, object) },
       onChange: { change in
         let member = ClusterCopy.Member(kind: kind, key: change.key)

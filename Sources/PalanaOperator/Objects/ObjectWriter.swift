@@ -95,7 +95,7 @@ extension KubernetesManifest.Kind {
   /// Whether an object may be deleted and made again at once: nothing is kept in it and nothing runs by it.
   fileprivate var isReplaceable: Bool {
     switch self {
-    case .roleBinding, .configMap, .secret: true
+    case .roleBinding, .configMap, .secret, .endpointSlice: true
     case .namespace, .networkPolicy, .ciliumNetworkPolicy, .resourceQuota, .limitRange, .serviceAccount, .role, .persistentVolumeClaim,
       .service, .statefulSet, .ingress, .httpRoute:
       false

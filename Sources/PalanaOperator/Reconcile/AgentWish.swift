@@ -35,7 +35,8 @@ struct AgentWish: Sendable {
       let isStopped = effective.desired == .stopped
       let ending = ending(effective, copy.pods(in: identity.namespace))
       var run = AgentRun(
-        isWanted: !isStopped && !isKilled, isCut: isKilled, number: effective.restartCount, source: seen.key.description)
+        isWanted: !isStopped && !isKilled && !agent.isIdle, isCut: isKilled, number: effective.restartCount, source: seen.key.description)
+      run.isIdle = agent.isIdle && !isStopped
       let remembered = workload?.annotation(AgentLabels.endedRun).flatMap { Int($0) }
       if ending != nil || remembered == effective.restartCount { run.ended = effective.restartCount }
       if run.ended != nil { run.isWanted = false }

@@ -54,6 +54,7 @@ extension AgentStatus {
   private static func phase(_ wish: AgentWish, _ pod: PodState?, _ status: AgentStatus) -> (Phase, (String, String)) {
     if wish.isKilled { return (.killed, ("Killed", "cut off by a kill order")) }
     if wish.isStopped { return (.stopped, ("Stopped", pod == nil ? "" : "its process is ending")) }
+    if wish.run.isIdle { return (.idle, ("Idle", "it did nothing for too long: pcli resume, or opening it in a browser, starts it")) }
     if wish.run.ended != nil {
       let exit = wish.ending ?? status.lastExit
       let message = exit.map { "its process ended with code \($0.code)" } ?? ""

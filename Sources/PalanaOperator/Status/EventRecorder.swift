@@ -4,7 +4,7 @@ import PalanaKube
 
 /// Tells people what happened to an agent, where `kubectl describe` shows it (`events.k8s.io/v1`).
 actor EventRecorder {
-  enum Kind: String, Sendable { case normal = "Normal", warning = "Warning" }
+  typealias Kind = AgentEvent.Kind
 
   private struct Said: Hashable {
     var uid: String
@@ -34,19 +34,10 @@ actor EventRecorder {
     if said.count > 10_000 { said = said.filter { $0.value + .seconds(60) > now } }
     if let last = said[key], last + .seconds(60) > now { return }
     said[key] = now
-    var event = KubeObject(
-      ClusterKinds.events, namespace: agent.key.namespace, name: "\(agent.key.name).\(RandomToken.hex(bytes: 8))")
-    event["eventTime"] = .string(clock.now().description)
-    event["reportingController"] = .string(OperatorName.controller)
-    event["reportingInstance"] = .string(String(identity.prefix(128)))
-    event["action"] = "Reconcile"
-    event["reason"] = .string(reason)
-    event["note"] = .string(text)
-    event["type"] = .string(kind.rawValue)
-    event["regarding"] = [
-      "apiVersion": .string(ClusterKinds.agents.apiVersion), "kind": .string(ClusterKinds.agents.kind),
-      "namespace": .string(agent.key.namespace), "name": .string(agent.key.name), "uid": .string(agent.uid),
-    ]
+    let event = AgentEvent(
+      namespace: agent.key.namespace, name: agent.key.name, uid: agent.uid, type: kind, reason: reason, note: text,
+      reporter: OperatorName.controller, instance: identity
+    ).object(at: clock.now())
     do throws(KubeError) { _ = try await cluster.create(ClusterKinds.events, event) } catch {
       logger.debug("an event could not be written", metadata: ["agent": "\(agent.key)", "error": "\(error.message)"])
     }

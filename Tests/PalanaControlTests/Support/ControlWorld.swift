@@ -6,6 +6,7 @@ import PalanaAudit
 import PalanaControl
 import PalanaControlAPI
 import PalanaCore
+import PalanaPlan
 import PalanaPolicy
 import PalanaStore
 import ServiceLifecycle
@@ -33,6 +34,7 @@ final class ControlWorld: Sendable {
   let planes = ["gateway", "network", "secrets", "compute"].map { FakePlane($0) }
   let secrets = FakeSecrets()
   let gateway = FakeGateway()
+  let activity = ActivityBook()
   let shutdowns = Mutex<[Bool]>([])
   let portBox = Mutex(0)
   /// What becomes of attacks, and the runs that there were.
@@ -112,7 +114,7 @@ final class ControlWorld: Sendable {
         components: { [.init(name: "egress", healthy: true, message: "ok")] },
         checks: { [.init(name: "nftables", state: .warn, message: "old", hint: "apt")] },
         shutdown: { [self] stop throws(PalanaError) in shutdowns.withLock { $0.append(stop) } }),
-      userNames: UserNames { user in user == geteuid() ? person.rawValue : "user-\(user)" }, killEffort: settings.effort
-    )
+      userNames: UserNames { user in user == geteuid() ? person.rawValue : "user-\(user)" }, killEffort: settings.effort,
+      activity: activity)
   }
 }

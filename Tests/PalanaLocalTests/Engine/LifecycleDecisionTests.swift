@@ -17,11 +17,11 @@ import Testing
 
   static func wish(
     _ desired: AgentLifecycle.Desired = .running, restart: AgentLifecycle.Restart = .onFailure, count: Int = 1,
-    fingerprint: String = "a", killed: Bool = false, deleted: Bool = false
+    fingerprint: String = "a", killed: Bool = false, idle: Bool = false, deleted: Bool = false
   ) -> LifecycleWish {
     LifecycleWish(
       desired: desired, restart: restart, restartCount: count, processFingerprint: fingerprint, isKilled: killed,
-      isDeleted: deleted)
+      isIdle: idle, isDeleted: deleted)
   }
 
   static func memory(
@@ -61,6 +61,18 @@ import Testing
       Row(
         testDescription: "no longer wanted", wish: wish(.stopped), sandbox: running,
         expected: .stop(isKill: false, phase: .stopped)),
+      Row(
+        testDescription: "idle while running", wish: wish(idle: true), sandbox: running, expected: .stop(isKill: false, phase: .idle)),
+      Row(
+        testDescription: "idle stays idle", wish: wish(idle: true), memory: memory(endedByEngine: true), sandbox: try exited(143),
+        expected: .rest(.idle)),
+      Row(
+        testDescription: "idle and killed", wish: wish(killed: true, idle: true), sandbox: running,
+        expected: .stop(isKill: true, phase: .killed)),
+      Row(testDescription: "idle and stopped", wish: wish(.stopped, idle: true), sandbox: .absent, expected: .rest(.stopped)),
+      Row(
+        testDescription: "woken", wish: wish(count: 2), memory: memory(endedByEngine: true), sandbox: try exited(143),
+        expected: .start(failures: 0, restarts: 0)),
       Row(
         testDescription: "killed while running", wish: wish(killed: true), sandbox: running,
         expected: .stop(isKill: true, phase: .killed)),

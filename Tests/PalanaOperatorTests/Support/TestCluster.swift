@@ -73,16 +73,23 @@ enum TestCluster {
     _ client: KubeClient, _ cluster: (any ClusterWriting)? = nil, audit: any AuditSink = Trail(),
     _ body: @escaping @Sendable () async throws -> Value
   ) async throws -> Value {
+    try await operating(client, cluster, configuration: try configuration(), audit: audit) { _ in try await body() }
+  }
+
+  static func operating<Value: Sendable>(
+    _ client: KubeClient, _ cluster: (any ClusterWriting)? = nil, configuration: OperatorConfiguration, audit: any AuditSink = Trail(),
+    _ body: @escaping @Sendable (OperatorEngine) async throws -> Value
+  ) async throws -> Value {
     let kinds = try await OperatorEngine.kinds(of: client)
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let engine = OperatorEngine(client, try configuration(), kinds: kinds, audit: audit, cluster: cluster, logger: logger)
+    let engine = OperatorEngine(client, configuration, kinds: kinds, audit: audit, cluster: cluster, logger: logger)
     return try await withThrowingTaskGroup(of: Value?.self) { group in
       group.addTask {
         await engine.run()
         return nil
       }
-      group.addTask { try await body() }
+      group.addTask { try await body(engine) }
       defer { group.cancelAll() }
       while let result = try await group.next() { if let result { return result } }
       throw CancellationError()

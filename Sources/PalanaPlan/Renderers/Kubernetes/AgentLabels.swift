@@ -16,6 +16,9 @@ package enum AgentLabels {
   /// On the workload: the explicit start that came to its end, so that it is not started again by itself.
   package static let endedRun = "palana.dev/ended-run"
 
+  /// Who keeps an `EndpointSlice`. The cluster gives its own ones the labels of their service, so also ours.
+  package static let sliceManager = "endpointslice.kubernetes.io/managed-by"
+
   /// Selects everything that is made for agents.
   package static let selector = "\(managedBy)=\(manager),\(agentID)"
   /// Every namespace says its own name in this label, and nobody can change it.

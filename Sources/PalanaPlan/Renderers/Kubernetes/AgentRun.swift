@@ -19,6 +19,8 @@ package struct AgentRun: Codable, Hashable, Sendable {
   package var isWanted: Bool
   /// Whether it is cut off: no path leads out of it or into it.
   package var isCut: Bool
+  /// Whether it rests because it did nothing for too long: whoever opens one of its browser ports wakes it.
+  package var isIdle = false
   /// Counts explicit starts (`lifecycle.restartCount`).
   package var number: Int
   /// The explicit start whose process came to its end and shall stay there; nil: none.

@@ -1,3 +1,5 @@
+package import PalanaCore
+
 /// What the renderer must know of the cluster around an agent: where the platform's services stand and what the agents are given.
 package struct ClusterFacts: Codable, Hashable, Sendable {
   /// Who may be at the other end of a path.
@@ -31,11 +33,25 @@ package struct ClusterFacts: Codable, Hashable, Sendable {
     package var domain: String
     /// Who connects to the agents: the pods of the ingress controller or of the gateway. Their ports have no meaning.
     package var from: Place
+    /// Who answers for an agent that rests because it was idle, and wakes it; nil: nobody.
+    package var waker: Waker?
 
-    package init(route: Route, domain: String, from: Place) {
+    package init(route: Route, domain: String, from: Place, waker: Waker? = nil) {
       self.route = route
       self.domain = domain
       self.from = from
+      self.waker = waker
+    }
+  }
+
+  /// Where requests for resting agents go.
+  package struct Waker: Codable, Hashable, Sendable {
+    package var address: IPAddress
+    package var port: Int
+
+    package init(address: IPAddress, port: Int) {
+      self.address = address
+      self.port = port
     }
   }
 

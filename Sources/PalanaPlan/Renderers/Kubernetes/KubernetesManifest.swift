@@ -16,6 +16,7 @@ package struct KubernetesManifest: Hashable, Sendable {
     case secret = "Secret"
     case persistentVolumeClaim = "PersistentVolumeClaim"
     case service = "Service"
+    case endpointSlice = "EndpointSlice"
     case statefulSet = "StatefulSet"
     case ingress = "Ingress"
     case httpRoute = "HTTPRoute"
@@ -27,6 +28,7 @@ package struct KubernetesManifest: Hashable, Sendable {
     package var apiVersion: String {
       switch self {
       case .namespace, .resourceQuota, .limitRange, .serviceAccount, .configMap, .secret, .persistentVolumeClaim, .service: "v1"
+      case .endpointSlice: "discovery.k8s.io/v1"
       case .networkPolicy, .ingress: "networking.k8s.io/v1"
       case .ciliumNetworkPolicy: "cilium.io/v2"
       case .role, .roleBinding: "rbac.authorization.k8s.io/v1"
@@ -44,6 +46,7 @@ package struct KubernetesManifest: Hashable, Sendable {
       case .roleBinding: ["roleRef", "subjects"]
       case .configMap: ["data", "binaryData"]
       case .secret: ["data"]
+      case .endpointSlice: ["endpoints", "ports"]
       case .namespace, .serviceAccount, .persistentVolumeClaim, .service, .statefulSet, .ingress, .httpRoute: []
       }
     }

@@ -18,12 +18,30 @@ extension KubernetesRenderer {
         ]
       ])
     guard let browser = facts.browser, !browserPorts.isEmpty else { return [service] }
+    let waker = run.isIdle && !run.isCut ? browser.waker.map { [self.waker($0)] } ?? [] : []
     switch browser.route {
     case .ingress(let name, let annotations, let secret):
-      return [service, ingress(browser, class: name, annotations: annotations, tlsSecret: secret)]
+      return [service] + waker + [ingress(browser, class: name, annotations: annotations, tlsSecret: secret)]
     case .gateway(let namespace, let name):
-      return [service] + browserPorts.map { route(browser, to: $0, parent: (namespace, name)) }
+      return [service] + waker + browserPorts.map { route(browser, to: $0, parent: (namespace, name)) }
     }
+  }
+
+  /// Has the service lead to whoever wakes the agent, as long as it has no pod of its own to lead to.
+  private func waker(_ waker: ClusterFacts.Waker) -> KubernetesManifest {
+    let family = if case .v6 = waker.address { "IPv6" } else { "IPv4" }
+    let ports = browserPorts.map { port -> JSONValue in
+      ["name": .string(port.name), "port": .int(waker.port), "protocol": "TCP"]
+    }
+    var slice = manifest(
+      .endpointSlice, Name.waker,
+      [
+        "addressType": .string(family), "ports": .array(ports),
+        "endpoints": [["addresses": [.string("\(waker.address)")], "conditions": ["ready": true]]],
+      ])
+    slice.labels["kubernetes.io/service-name"] = Name.agent
+    slice.labels[AgentLabels.sliceManager] = AgentLabels.manager
+    return slice
   }
 
   /// Short enough for a label whatever the agent's name is.

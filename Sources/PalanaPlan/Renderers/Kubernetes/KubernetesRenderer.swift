@@ -14,6 +14,7 @@ package struct KubernetesRenderer: Sendable {
     package static let defaultDeny = "default-deny"
     package static let paths = "paths"
     package static let peers = "peers"
+    package static let waker = "agent-wake"
   }
 
   let plan: AgentPlan
