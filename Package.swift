@@ -126,7 +126,7 @@ let modules: [Module] = [
       argumentParser, asyncHTTPClient,
       crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
       serviceLifecycle, unixSignals, yams,
-    ]),
+    ], testUses: ["KubeTestServer"]),
 ]
 
 let settings: [SwiftSetting] = [
