@@ -113,7 +113,8 @@ package struct OperatorEngine: Sendable {
     let (copy, queue, memory) = (copy, queue, memory)
     // Policies add up, so those of others in an agent's namespace matter too.
     let isOpen = kind == .networkPolicy || kind == .ciliumNetworkPolicy
-    let labels = kind == .endpointSlice ? "\(AgentLabels.selector),\(AgentLabels.sliceManager)=\(AgentLabels.manager)" : AgentLabels.selector
+    let ownSlices = "\(AgentLabels.selector),\(AgentLabels.sliceManager)=\(AgentLabels.manager)"
+    let labels = kind == .endpointSlice ? ownSlices : AgentLabels.selector
     return watch(
       barrier, kind.resource, cache, labels: isOpen ? nil : labels,
       keep: { object in isOpen && !object.namespace.hasPrefix(AgentNamespace.prefix) ? nil : Kept(kind, object) },
