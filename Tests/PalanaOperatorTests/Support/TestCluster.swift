@@ -17,8 +17,34 @@ enum TestCluster {
   /// Where it is.
   static func endpoint() async throws -> KubeEndpoint { try await KubeConfig(paths: [KubeTestServer.controlled.path()]).endpoint() }
 
+  /// One at a time: what a test leaves is cleared away without asking whose it is.
+  private actor Turn {
+    private var isTaken = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func take() async {
+      guard isTaken else {
+        isTaken = true
+        return
+      }
+      await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func give() { if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() } }
+  }
+
+  private static let turn = Turn()
+
   /// A client of an administrator, with our kinds known, and a namespace for agents that is removed after `body`.
   static func run(_ body: (KubeClient, String) async throws -> Void) async throws {
+    await turn.take()
+    let result: Result<Void, any Error>
+    do { result = .success(try await runAlone(body)) } catch { result = .failure(error) }
+    await turn.give()
+    try result.get()
+  }
+
+  private static func runAlone(_ body: (KubeClient, String) async throws -> Void) async throws {
     let server = try KubeServer(try await endpoint())
     let client = KubeClient(server, fieldManager: OperatorName.fieldManager)
     let definitions = KubeResource(
