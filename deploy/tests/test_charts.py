@@ -22,6 +22,36 @@ for environment in charts.ENVIRONMENTS:
     for phase in charts.PHASES:
         SETS[f"{environment}, {phase}"] = charts.values(environment, f"phase-{phase}", more=DESTINATIONS)
 
+# Every value is another one than its default.
+SETS["everything"] = charts.merged(charts.values("production", "phase-autonomous", more=DESTINATIONS), yaml.safe_load("""
+image: {repository: registry.example.com/palana, digest: "sha256:%s", pullPolicy: Always}
+imagePullSecrets: [{name: registry}]
+logLevel: trace
+userNamespaces: true
+nodeSelector: {pool: platform}
+tolerations: [{key: platform, operator: Exists}]
+priorityClass: {name: agents-platform, value: 2000}
+authority: {configMap: authority, key: authority.pem}
+proxyKey: {secret: passwords, key: password.key}
+vault: {address: "https://vault.example.com", caConfigMap: vault-ca, mount: cluster-1, audience: bao, place: {namespace: "", cidrs: [10.9.0.10/32], port: 8300}}
+operator:
+  config:
+    workers: 16
+    browser:
+      domain: agents.example.com
+      from: {namespace: ingress-nginx, labels: {app: ingress}}
+      ingress: {class: nginx, annotations: {example.com/auth-url: "https://login.example.com"}}
+      wake: {port: 8090}
+admission: {administrators: {users: [root@example.com], groups: [platform]}, agentsPerOwner: 0, images: [registry.example.com/agents]}
+gateway: {reach: [0.0.0.0/0, 2001:db8::/32], config: {egress: {limits: {connectionsPerAgent: 64}}}}
+control: {tlsSecret: control-certificate, operators: {groups: [platform]}, storage: {className: fast}, from: [{ipBlock: {cidr: 10.0.0.0/8}}]}
+reaper: {schedule: "@hourly", prometheus: {url: "http://prometheus.monitoring.svc:9090", place: {namespace: monitoring, labels: {app: prometheus}}}}
+network: {apiServer: {cidrs: [10.96.0.1/32], ports: [443]}, dns: {namespace: dns, labels: {app: coredns}}}
+trust: {templates: [reviewer]}
+egressPolicies: {never: {rules: [{action: deny, host: "**.example.org"}]}}
+agentTemplates: {reviewer: {image: "registry.example.com/agents/reviewer:1", command: [review]}}
+""" % ("0" * 64)))
+
 
 def template_of(item):
     spec = item.get("spec") or {}
@@ -102,7 +132,9 @@ class Rendering(unittest.TestCase):
             ({"proxyKey": {"secret": "palana-proxy-key", "value": "s3cr3t"}}, "value"),
             ({"vault": {"token": "s3cr3t"}}, "token"),
             ({"vault": {"address": "vault"}}, "/vault/address"),
+            ({"vault": {"place": {"namespace": ""}}}, "vault.place: nobody is meant"),
             ({"reaper": {"schedule": "daily"}}, "/reaper/schedule"),
+            ({"reaper": {"prometheus": {"url": "http://prometheus.monitoring.svc:9090"}}}, "reaper.prometheus.place: nobody is meant"),
             ({"trust": {"phase": "complete"}}, "/trust/phase"),
             ({"trust": {"allow": {"dataSources": "delete"}}}, "/trust/allow/dataSources"),
             ({"destinations": {"llm": {"hosts": ["*"]}}}, "/destinations/llm/hosts/0"),
@@ -242,6 +274,23 @@ class Boundaries(unittest.TestCase):
             selected = [item["spec"]["podSelector"] for item in items if item["kind"] == "NetworkPolicy"]
             self.assertIn({}, selected)
             self.assertEqual(len(selected), len(labels) + 1)
+
+    def test_ways_that_are_opened_for_what_is_set(self):
+        def rules(name, policy, direction):
+            (item,) = [i for i in self.rendered[name] if i["kind"] == "NetworkPolicy" and i["metadata"]["name"] == f"palana-{policy}"]
+            return item["spec"].get(direction, [])
+
+        def way_to(label, number, peers, way):
+            return {"ports": [{"protocol": "TCP", "port": number}], way: [{
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": peers}}, "podSelector": {"matchLabels": {"app": label}}}]}
+
+        for label, number, peers, policy, direction, way in (
+            ("ingress", 8090, "ingress-nginx", "operator", "ingress", "from"), ("prometheus", 9090, "monitoring", "reaper", "egress", "to"),
+        ):
+            self.assertIn(way_to(label, number, peers, way), rules("everything", policy, direction))
+            self.assertNotIn(number, [p["port"] for rule in rules("defaults", policy, direction) for p in rule["ports"]])
+        outside = rules("everything", "gateway", "egress")[-1]["to"]
+        self.assertEqual(outside, [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}, {"ipBlock": {"cidr": "2001:db8::/32"}}])
 
     def test_ports_of_services_are_ports_of_pods(self):
         items = self.rendered["defaults"]

@@ -124,23 +124,27 @@ affinity:
   {{- end }}
 {{- end }}
 
-{{- define "palana.egress.vault" -}}
-{{- with .Values.vault.place }}
+{{/* A place as peers of a NetworkPolicy. */}}
+{{- define "palana.peers" -}}
+{{- range .cidrs }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- end }}
+{{- if .namespace }}
+- namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ .namespace }}}
+  {{- with .labels }}
+  podSelector:
+    matchLabels:
+      {{- toYaml . | nindent 6 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The way to a place. */}}
+{{- define "palana.egress.place" -}}
 - ports: [{protocol: TCP, port: {{ .port }}}]
   to:
-    {{- range .cidrs }}
-    - ipBlock: {cidr: {{ . | quote }}}
-    {{- end }}
-    {{- if .namespace }}
-    - namespaceSelector:
-        matchLabels: {kubernetes.io/metadata.name: {{ .namespace }}}
-      {{- with .labels }}
-      podSelector:
-        matchLabels:
-          {{- toYaml . | nindent 10 }}
-      {{- end }}
-    {{- end }}
-{{- end }}
+    {{- include "palana.peers" . | nindent 4 }}
 {{- end }}
 
 {{/* Where the secrets are and how a role logs in, for its configuration. Call with (list $ ROLE). */}}
