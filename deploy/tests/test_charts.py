@@ -289,6 +289,7 @@ class Boundaries(unittest.TestCase):
         ):
             self.assertIn(way_to(label, number, peers, way), rules("everything", policy, direction))
             self.assertNotIn(number, [p["port"] for rule in rules("defaults", policy, direction) for p in rule["ports"]])
+        self.assertEqual(rules("everything", "operator", "ingress")[0]["from"], [{"ipBlock": {"cidr": "10.96.0.1/32"}}])
         outside = rules("everything", "gateway", "egress")[-1]["to"]
         self.assertEqual(outside, [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}, {"ipBlock": {"cidr": "2001:db8::/32"}}])
 
