@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -189,6 +190,12 @@ class Role:
 
     def text(self):
         return "".join(self.output)
+
+
+def roles():
+    """The roles and other commands of palanad."""
+    text = subprocess.run([PALANAD, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return re.findall(r"^  (\w[\w-]*) {2,}", text[text.index("SUBCOMMANDS:"):], re.M)
 
 
 def documents(path):

@@ -44,13 +44,8 @@ class Image(unittest.TestCase):
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=120,
             **somebody)
 
-    @classmethod
-    def roles(cls):
-        text = subprocess.run([PALANAD, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
-        return re.findall(r"^  (\w[\w-]*) {2,}", text[text.index("SUBCOMMANDS:"):], re.M)
-
     def test_every_role_starts_in_it(self):
-        roles = self.roles()
+        roles = support.roles()
         self.assertLessEqual({"gateway", "operator"}, set(roles))
         for command in ([], *([role] for role in roles)):
             with self.subTest(command):
@@ -87,7 +82,7 @@ class Arguments(unittest.TestCase):
     """Pods start roles that there are, with options that there are."""
 
     def check(self, role):
-        if role not in Image.roles():
+        if role not in support.roles():
             self.skipTest(f"palanad has no role {role} yet")
         (template,) = [template for place, template in pods(charts.objects(charts.render())) if place.endswith(f" palana-{role}")]
         (box,) = template["spec"]["containers"]

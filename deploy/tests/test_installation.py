@@ -1,6 +1,7 @@
 """The whole installation as docs/kubernetes/install.md says it, on a real API server with a real OpenBao: every role is the real program, with the
 configuration that the chart wrote for it and the rights that the chart gave it."""
 
+import json
 import os
 import secrets
 import socket
@@ -140,7 +141,10 @@ class Installation(unittest.TestCase):
         def change(config):
             config["caFile"] = self.file("ca.crt", authority)
             config["proxyKeyFile"] = self.file("key", key)
-            config["admission"] |= {"listen": f"127.0.0.1:{port}", "url": f"https://127.0.0.1:{port}"}
+            if "admission" in support.roles():
+                config["admission"] |= {"listen": f"127.0.0.1:{port}", "url": f"https://127.0.0.1:{port}"}
+            else:
+                del config["admission"]
 
         self.addCleanup(self.remove_webhooks)
         return Role(self, ["operator", "--config", self.configuration("operator", change), "--kubeconfig", kubeconfig])
@@ -157,19 +161,64 @@ class Installation(unittest.TestCase):
         authority = subprocess.run([PALANAD, "gateway", "ca", "--config", config], stdout=subprocess.PIPE, text=True, check=True).stdout
         self.assertIn("BEGIN CERTIFICATE", authority)
         operator = self.start_operator(authority, self.stored("installation/proxy-token-key")["key"])
-        webhooks = reference("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "palana")
-        until("the webhooks are registered", lambda: self.admin.find(webhooks), operator)
+        if "admission" in support.roles():
+            webhooks = reference("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "palana")
+            until("the webhooks are registered", lambda: self.admin.find(webhooks), operator)
         for item in EXAMPLE:
             until(f"{charts.key(item)} is taken", lambda item=item: self.applied(item), operator)
         agents = [item for item in EXAMPLE if item["kind"] == "Agent"]
         for agent in agents:
             until("the agent is applied", lambda agent=agent: self.is_applied(agent), operator)
+        roles = [gateway, operator]
+        if "control" in support.roles():
+            roles.append(self.check_control())
+        if "reaper" in support.roles():
+            self.check_reaper()
         for agent in agents:
             self.admin.delete(agent)
         for agent in agents:
             until("the agent is gone", lambda agent=agent: self.admin.find(agent) is None, operator)
-        for role in (gateway, operator):
+        for role in roles:
             self.assertNotIn("orbidden", role.text())
+
+    def check_control(self):
+        """The control API says who an administrator of the cluster is, and sees what is there."""
+        kubeconfig, _ = self.server.account("palana-control")
+        port = free_port()
+        certificate, key = str(self.folder / "tls.crt"), self.file("tls.key", "")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=test",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, stderr=subprocess.DEVNULL)
+
+        def change(config):
+            config["home"] = str(self.folder / "control")
+            config["listen"] = f"127.0.0.1:{port}"
+            config["namespace"] = charts.NAMESPACE
+            config["tls"] = {"certFile": certificate, "keyFile": key}
+            config["secrets"]["kubernetes"]["tokenFile"] = self.vault_token("control")
+
+        control = Role(self, ["control", "--config", self.configuration("control", change), "--kubeconfig", kubeconfig])
+        client = support.Client(f"https://127.0.0.1:{port}", certificate, self.admin.token)
+        until("the control API answers", lambda: self.asked(client, "/v1/whoami"), control)
+        agents = json.dumps(client.request("GET", "/v1/agents"))
+        for name in ("demo", "reader"):
+            self.assertIn(f'"{name}"', agents)
+        return control
+
+    def asked(self, client, path):
+        try:
+            return client.request("GET", path)
+        except (OSError, support.Refused):
+            return None
+
+    def check_reaper(self):
+        kubeconfig, _ = self.server.account("palana-reaper")
+        config = self.configuration("reaper", lambda config: None)
+        result = subprocess.run(
+            [PALANAD, "reaper", "--config", config, "--kubeconfig", kubeconfig, "--namespace", charts.NAMESPACE],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assertIn("looked at agents", result.stdout)
 
     def applied(self, item):
         try:
