@@ -8,14 +8,14 @@ import Testing
     try await platform.pcli("create", "sleepy", "--template", "shell", "--idle-after", "1m")
     try await platform.pcli("run", "sleepy")
     try await platform.pcli("exec", "sleepy", "--", "sh", "-c", "echo kept > /data/note")
-    let busy = try await platform.pcli("describe", "sleepy").output
-    #expect(busy.contains("Last activity"), "\(busy)")
     var phase = ""
     while phase != "Idle" {
       phase = try await platform.pcli("get", "agents", "sleepy", "-o", "json").json()["status"]["phase"].string ?? ""
       try #require(phase == "Idle" || phase == "Running")
       try await Task.sleep(for: .milliseconds(500))
     }
+    let told = try await platform.pcli("describe", "sleepy").output
+    #expect(told.contains("Last activity") && told.contains("it did nothing for too long"), "\(told)")
     let events = try await platform.pcli("audit", "--agent", "sleepy", "--component", "lifecycle", "-o", "json").output
     let warning = try #require(events.firstRange(of: "\"idle-warning\""))
     let stop = try #require(events.firstRange(of: "\"idle-stop\""))
