@@ -25,6 +25,7 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let jwtKit: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
@@ -98,8 +99,11 @@ let modules: [Module] = [
     ], testUses: [asyncHTTPClient, nioFoundation, subprocess]),
   Module(
     name: "PalanaOperator",
-    uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaKube", "PalanaPlan", "PalanaSecrets", crypto, logging],
-    testUses: ["KubeTestServer", "PalanaManifests", nioCore, nioHTTP1]),
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaKube", "PalanaPlan", "PalanaSecrets", crypto, httpTypes, hummingbird,
+      hummingbirdTLS, logging, nioCore, nioSSL, swiftASN1, x509,
+    ],
+    testUses: ["KubeTestServer", "PalanaManifests", asyncHTTPClient, nioCore, nioHTTP1, nioSSL], testExcludes: ["Golden"]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",

@@ -9,6 +9,7 @@ package struct PalanadCommand: AsyncParsableCommand {
     commandName: "palanad", abstract: "The daemons of Palana.", version: PalanaVersion.current,
     subcommands: [
       LocalCommand.self, GatewayCommand.self, OperatorCommand.self, ReaperCommand.self, VaultCommand.self, CRDsCommand.self,
+      AdmissionCommand.self,
       AttackCommand.self,
     ])
 

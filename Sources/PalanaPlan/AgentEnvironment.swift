@@ -34,16 +34,22 @@ package struct AgentEnvironment: Sendable {
   /// What the platform sets. Nothing that an agent or a secret's name says may replace it: a secret called
   /// `HTTPS_PROXY` would otherwise be a way around the gateway's own variables.
   package var fixed: [String: String] {
-    let proxy = "http://\(agent):\(Self.proxyTokenMark)@\(platform.gateway.text):\(platform.proxyPort)"
+    ["HOME": Self.home, "PALANA_AGENT": agent.text, "PALANA_OWNER": owner.raw]
+      .merging(Self.ways(user: agent.text, platform)) { own, _ in own }
+  }
+
+  /// The ways out, whoever the agent is: the proxy, the roots of trust, the LLM gateway.
+  ///
+  /// - Parameter user: the user name at the gateway; the password beside it says who the agent is.
+  package static func ways(user: String, _ platform: PlatformFacts) -> [String: String] {
+    let proxy = "http://\(user):\(proxyTokenMark)@\(platform.gateway.text):\(platform.proxyPort)"
     let direct = "localhost,127.0.0.1,::1"
     // Node reads the proxy variables only when told to.
     var all = [
-      "HOME": Self.home, "PALANA_AGENT": agent.text, "PALANA_OWNER": owner.raw,
-      "NODE_EXTRA_CA_CERTS": platform.caCertificate, "NODE_USE_ENV_PROXY": "1",
-      "NO_PROXY": direct, "no_proxy": direct,
+      "NODE_EXTRA_CA_CERTS": platform.caCertificate, "NODE_USE_ENV_PROXY": "1", "NO_PROXY": direct, "no_proxy": direct,
     ]
-    for name in Self.bundleVariables { all[name] = platform.caBundle }
-    for name in Self.proxyVariables {
+    for name in bundleVariables { all[name] = platform.caBundle }
+    for name in proxyVariables {
       all[name] = proxy
       all[name.lowercased()] = proxy
     }

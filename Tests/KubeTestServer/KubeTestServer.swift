@@ -6,6 +6,8 @@ package actor KubeTestServer: CustomStringConvertible {
   package static let real = KubeTestServer("real", "scripts/api-server")
   /// The same with kube-controller-manager.
   package static let controlled = KubeTestServer("controlled", "scripts/api-server", "--controllers")
+  /// Another one of these, for what holds for a whole cluster: admission.
+  package static let admitting = KubeTestServer("admitting", "scripts/api-server", "--controllers")
   /// kmock: config maps that come, change and go, with no versions, owners of fields, selectors or conflicts (design/0011).
   package static let double = KubeTestServer("double", "scripts/kmock/serve.py")
 

@@ -243,14 +243,7 @@ package enum ConfigurationLoader {
   }
 
   private static func endpoint(_ text: String, _ entry: Entry) throws(PalanaError) -> LocalConfiguration.Endpoint {
-    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-      (0...65_535).contains(port)
-    else { throw wrong(entry, "‘\(text.prefix(60))’ is not ADDRESS:PORT") }
-    var host = text[..<colon]
-    if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-    if host == "localhost" { return LocalConfiguration.Endpoint(address: .v4(0x7f00_0001), port: port) }
-    guard let address = IPAddress(host) else { throw wrong(entry, "‘\(host.prefix(60))’ is not an IP address") }
-    return LocalConfiguration.Endpoint(address: address, port: port)
+    do throws(PalanaError) { return try LocalConfiguration.Endpoint(parsing: text) } catch { throw wrong(entry, error.message) }
   }
 
   private static func optionalEndpoint(_ entry: Entry) throws(PalanaError) -> LocalConfiguration.Endpoint? {

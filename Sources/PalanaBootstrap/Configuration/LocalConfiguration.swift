@@ -16,6 +16,19 @@ package struct LocalConfiguration: Hashable, Sendable {
       self.port = port
     }
 
+    /// - Throws: ``PalanaError`` with code `invalid` for what is not `ADDRESS:PORT`.
+    package init(parsing text: String) throws(PalanaError) {
+      guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port) else {
+        throw PalanaError(.invalid, "‘\(text.prefix(60))’ is not ADDRESS:PORT")
+      }
+      var host = text[..<colon]
+      if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+      guard let address = host == "localhost" ? .v4(0x7f00_0001) : IPAddress(host) else {
+        throw PalanaError(.invalid, "‘\(host.prefix(60))’ is not an IP address")
+      }
+      self.init(address: address, port: port)
+    }
+
     package var description: String {
       if case .v6 = address { return "[\(address)]:\(port)" }
       return "\(address):\(port)"

@@ -67,7 +67,10 @@ private struct OperatorRole: Service, CustomStringConvertible {
   var description: String { "OperatorRole" }
 
   /// - Throws: ``PalanaError`` for a configuration that cannot be used, before anything is waited for.
-  func check() throws(PalanaError) { _ = try file.configuration(identity: identity, hasCilium: false) }
+  func check() throws(PalanaError) {
+    let configuration = try file.configuration(identity: identity, hasCilium: false)
+    _ = try file.admission?.configuration(namespace: namespace, configuration)
+  }
 
   /// Answers for agents that rest, where the configuration says so.
   var wakeServer: (any Service)? {
@@ -76,28 +79,60 @@ private struct OperatorRole: Service, CustomStringConvertible {
   }
 
   func run() async throws {
-    let audit = AuditStream(descriptor: STDOUT_FILENO)
-    let election = LeaderElection(client, namespace: namespace, name: OperatorName.lease, identity: identity, logger: logger)
-    try? await cancelWhenGracefulShutdown {
-      while true {
-        try await election.lead {
-          // Anew each time: what was true when the turn was lost says nothing now.
-          let kinds = try await kinds()
-          let configuration = try file.configuration(identity: identity, hasCilium: kinds.contains(.ciliumNetworkPolicy))
-          let engine = OperatorEngine(client, configuration, kinds: kinds, audit: audit, logger: logger)
-          current.set(engine)
-          defer { current.set(nil) }
-          await engine.run()
+    try await cancelWhenGracefulShutdown {
+      do {
+        guard let section = file.admission else { return try await lead(nil) }
+        let engine = try await userName()
+        let configuration = try file.configuration(identity: identity, hasCilium: false)
+        let admission = AdmissionService(
+          client, try section.configuration(namespace: namespace, engine: engine, configuration), logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await admission.run() }
+          group.addTask { try await lead(admission) }
+          // Without one of the two, the other must not go on as if nothing had happened.
+          defer { group.cancelAll() }
+          try await group.next()
         }
-        try Task.checkCancellation()
+      } catch {
+        guard Task.isCancelled else { throw error }
       }
     }
     logger.notice("the operator has ended")
   }
 
-  private func kinds() async throws -> [KubernetesManifest.Kind] {
+  private func lead(_ admission: AdmissionService?) async throws {
+    let audit = AuditStream(descriptor: STDOUT_FILENO)
+    let election = LeaderElection(client, namespace: namespace, name: OperatorName.lease, identity: identity, logger: logger)
     while true {
-      do throws(KubeError) { return try await OperatorEngine.kinds(of: client) } catch {
+      try await election.lead {
+        // Anew each time: what was true when the turn was lost says nothing now.
+        let kinds = try await kinds()
+        let configuration = try file.configuration(identity: identity, hasCilium: kinds.contains(.ciliumNetworkPolicy))
+        await withDiscardingTaskGroup { group in
+          if let admission { group.addTask { await admission.register(audit: audit) } }
+          group.addTask {
+            let engine = OperatorEngine(client, configuration, kinds: kinds, audit: audit, logger: logger)
+            current.set(engine)
+            defer { current.set(nil) }
+            await engine.run()
+          }
+        }
+      }
+      try Task.checkCancellation()
+    }
+  }
+
+  private func userName() async throws -> String {
+    try await answered { () async throws(KubeError) in try await client.userName() }
+  }
+
+  private func kinds() async throws -> [KubernetesManifest.Kind] {
+    try await answered { () async throws(KubeError) in try await OperatorEngine.kinds(of: client) }
+  }
+
+  private func answered<Value: Sendable>(_ ask: () async throws(KubeError) -> Value) async throws -> Value {
+    while true {
+      do throws(KubeError) { return try await ask() } catch {
         logger.warning("the cluster does not answer", metadata: ["error": "\(error.message)"])
         try await Task.sleep(for: .seconds(2))
       }

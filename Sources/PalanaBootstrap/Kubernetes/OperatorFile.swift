@@ -73,6 +73,8 @@ struct OperatorFile: Codable {
   var userNamespaces: Bool?
   var browser: Browser?
   var workers: Int?
+  /// Absent: no webhooks; then nothing keeps people from writing agents of others.
+  var admission: AdmissionFile?
 
   /// - Throws: ``PalanaError`` with code `invalid` that names file, line and key.
   static func read(_ path: String) throws(PalanaError) -> OperatorFile {
@@ -87,7 +89,7 @@ struct OperatorFile: Codable {
     }
   }
 
-  fileprivate static func port(_ port: Int, _ key: String) throws(PalanaError) -> Int {
+  static func port(_ port: Int, _ key: String) throws(PalanaError) -> Int {
     guard (1...65_535).contains(port) else { throw PalanaError(.invalid, "\(key): a port is 1 to 65535") }
     return port
   }

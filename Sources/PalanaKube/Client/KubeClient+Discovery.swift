@@ -10,6 +10,16 @@ extension KubeClient {
     return version
   }
 
+  /// The name by which the server knows us (`SelfSubjectReview`).
+  package func userName() async throws(KubeError) -> String {
+    let review: JSONValue = ["apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"]
+    guard
+      let name = try await json(.POST, "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)["status"]?["userInfo"]?["username"]?
+        .string, !name.isEmpty
+    else { throw KubeError(.malformed, "the API server does not say who we are") }
+    return name
+  }
+
   /// Whether the server has this kind in this version.
   package func serves(_ resource: KubeResource) async throws(KubeError) -> Bool {
     let path = resource.group.isEmpty ? "/api/\(resource.version)" : "/apis/\(resource.group)/\(resource.version)"

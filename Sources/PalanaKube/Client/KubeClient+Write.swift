@@ -34,11 +34,15 @@ package enum Propagation: String, Sendable {
 }
 
 extension KubeClient {
+  /// - Parameter dryRun: nothing is written, the answer is what would be.
   /// - Throws: ``KubeError``; of kind `alreadyExists` when there is one of this name.
-  package func create(_ resource: KubeResource, _ object: KubeObject, subresource: String? = nil) async throws(KubeError) -> KubeObject {
+  package func create(
+    _ resource: KubeResource, _ object: KubeObject, subresource: String? = nil, dryRun: Bool = false
+  ) async throws(KubeError) -> KubeObject {
     let namespace = object.namespace.isEmpty ? nil : object.namespace
     let path = try resource.path(namespace: namespace, name: subresource == nil ? nil : object.name, subresource: subresource)
-    return KubeObject(try await json(.POST, path + URLText.query([("fieldManager", fieldManager)]), object.json))
+    let items = [("fieldManager", fieldManager)] + (dryRun ? [("dryRun", "All")] : [])
+    return KubeObject(try await json(.POST, path + URLText.query(items), object.json))
   }
 
   /// Replaces an object as it was read: when it has a `resourceVersion`, somebody else's change in between is a `conflict`.

@@ -22,6 +22,13 @@ enum Comparison {
     return paths.sorted()
   }
 
+  /// Where every member that nobody asked for is a difference.
+  static func exactDifferences(_ wanted: JSONValue?, _ actual: JSONValue?, _ path: String) -> [String] {
+    var paths: [String] = []
+    compare(wanted ?? .null, actual, isExact: true, path, &paths)
+    return paths
+  }
+
   private static func compare(_ wanted: JSONValue, _ actual: JSONValue?, isExact: Bool, _ path: String, _ paths: inout [String]) {
     switch (wanted, actual) {
     case (.null, _): if !isAbsent(actual) { paths.append(path) }

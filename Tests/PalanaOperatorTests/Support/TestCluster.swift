@@ -15,7 +15,9 @@ enum TestCluster {
   static var isPresent: Bool { KubeTestServer.controlled.isPresent }
 
   /// Where it is.
-  static func endpoint() async throws -> KubeEndpoint { try await KubeConfig(paths: [KubeTestServer.controlled.path()]).endpoint() }
+  static func endpoint(of cluster: KubeTestServer = .controlled) async throws -> KubeEndpoint {
+    try await KubeConfig(paths: [cluster.path()]).endpoint()
+  }
 
   /// One at a time: what a test leaves is cleared away without asking whose it is.
   private actor Turn {
@@ -34,18 +36,23 @@ enum TestCluster {
   }
 
   private static let turn = Turn()
+  private static let admittingTurn = Turn()
 
   /// A client of an administrator, with our kinds known, and a namespace for agents that is removed after `body`.
-  static func run(_ body: (KubeClient, String) async throws -> Void) async throws {
+  static func run(
+    on cluster: KubeTestServer = .controlled, _ body: (KubeClient, String) async throws -> Void
+  ) async throws {
+    // Each of the two servers for itself.
+    let turn = cluster === KubeTestServer.controlled ? turn : admittingTurn
     await turn.take()
     let result: Result<Void, any Error>
-    do { result = .success(try await runAlone(body)) } catch { result = .failure(error) }
+    do { result = .success(try await runAlone(on: cluster, body)) } catch { result = .failure(error) }
     await turn.give()
     try result.get()
   }
 
-  private static func runAlone(_ body: (KubeClient, String) async throws -> Void) async throws {
-    let server = try KubeServer(try await endpoint())
+  private static func runAlone(on cluster: KubeTestServer, _ body: (KubeClient, String) async throws -> Void) async throws {
+    let server = try KubeServer(try await endpoint(of: cluster))
     let client = KubeClient(server, fieldManager: OperatorName.fieldManager)
     let definitions = KubeResource(
       "apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", isNamespaced: false)

@@ -16,4 +16,11 @@ package enum AgentNamespace {
     let room = limit - prefix.utf8.count - id.text.utf8.count - 1
     return "\(prefix)\(SanitizedName(sanitizing: owner.raw, limit: min(room, 24)))-\(id)"
   }
+
+  /// Whether a namespace of this name could be an agent's.
+  package static func isOne(_ name: String) -> Bool {
+    guard name.utf8.starts(with: prefix.utf8) else { return false }
+    // One character of the agent's name, a dash, ten digits.
+    return AgentID(parsing: String(name.dropFirst(prefix.count).suffix(12))) != nil
+  }
 }

@@ -1,10 +1,22 @@
 import PalanaAPI
-import PalanaCore
+package import PalanaCore
 
 extension KubernetesRenderer {
   /// Where the authority is in the pod, in a folder that follows a change.
   package static let authorityFolder = "/etc/palana"
-  static let proxyTokenVariable = "PALANA_PROXY_TOKEN"
+  package static let proxyTokenVariable = "PALANA_PROXY_TOKEN"
+
+  /// The variable with the password at the gateway, from the secret beside the pod.
+  package static let proxyTokenSource: JSONValue = [
+    "name": .string(proxyTokenVariable), "valueFrom": ["secretKeyRef": ["name": .string(Name.proxyToken), "key": "token"]],
+  ]
+
+  /// The mounts of the volume `authority`.
+  package static let authorityMounts: [JSONValue] = [
+    ["name": "authority", "mountPath": .string(authorityFolder), "readOnly": true],
+    // Where programs look that read no variable.
+    ["name": "authority", "mountPath": "/etc/ssl/certs/ca-certificates.crt", "subPath": "ca.crt", "readOnly": true],
+  ]
 
   /// One pod or none.
   func workload() throws(PalanaError) -> KubernetesManifest {
@@ -87,16 +99,16 @@ extension KubernetesRenderer {
 
   /// The token first: what comes later may refer to it.
   private func environment() -> [JSONValue] {
-    let token: JSONValue = [
-      "name": .string(Self.proxyTokenVariable),
-      "valueFrom": ["secretKeyRef": ["name": .string(Name.proxyToken), "key": "token"]],
-    ]
     let rest = plan.process.env.sorted { $0.key < $1.key }.map { name, value -> JSONValue in
-      let filled = value.split(separator: AgentEnvironment.proxyTokenMark, omittingEmptySubsequences: false)
-        .map { Self.literal(String($0)) }.joined(separator: "$(\(Self.proxyTokenVariable))")
-      return ["name": .string(name), "value": .string(filled)]
+      ["name": .string(name), "value": .string(Self.filled(value))]
     }
-    return [token] + rest
+    return [Self.proxyTokenSource] + rest
+  }
+
+  /// A value of the environment as the kubelet reads it: with the password in place of its mark.
+  package static func filled(_ value: String) -> String {
+    value.split(separator: AgentEnvironment.proxyTokenMark, omittingEmptySubsequences: false)
+      .map { literal(String($0)) }.joined(separator: "$(\(proxyTokenVariable))")
   }
 
   /// So that the kubelet, which replaces `$(NAME)`, leaves a text as it is: `$$` is a dollar to it.
@@ -124,11 +136,7 @@ extension KubernetesRenderer {
 
   private var mounts: [JSONValue] {
     [
-      ["name": "data", "mountPath": .string(AgentEnvironment.home)],
-      ["name": "authority", "mountPath": .string(Self.authorityFolder), "readOnly": true],
-      // Where programs look that read no variable.
-      ["name": "authority", "mountPath": "/etc/ssl/certs/ca-certificates.crt", "subPath": "ca.crt", "readOnly": true],
-      ["name": "tmp", "mountPath": "/tmp"], ["name": "run", "mountPath": "/run"],
-    ]
+      ["name": "data", "mountPath": .string(AgentEnvironment.home)]
+    ] + Self.authorityMounts + [["name": "tmp", "mountPath": "/tmp"], ["name": "run", "mountPath": "/run"]]
   }
 }
