@@ -100,8 +100,8 @@ let modules: [Module] = [
   Module(
     name: "PalanaOperator",
     uses: [
-      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaKube", "PalanaPlan", "PalanaSecrets", crypto, httpTypes, hummingbird,
-      hummingbirdTLS, logging, nioCore, nioSSL, swiftASN1, x509,
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaKube", "PalanaPlan", "PalanaSecrets", crypto, httpTypes,
+      hummingbird, hummingbirdTLS, logging, nioCore, nioSSL, swiftASN1, x509,
     ],
     testUses: ["KubeTestServer", "PalanaManifests", asyncHTTPClient, nioCore, nioHTTP1, nioSSL], testExcludes: ["Golden"]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.

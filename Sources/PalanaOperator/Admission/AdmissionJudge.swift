@@ -52,7 +52,7 @@ package struct AdmissionJudge: Sendable {
     OwnedJudge(
       parties: configuration.parties, registry: registry, agentsPerOwner: configuration.agentsPerOwner, images: configuration.images)
   }
-  private var platform: PlatformKindsJudge { PlatformKindsJudge(parties: configuration.parties, registry: registry) }
+  private var platform: PlatformKindsJudge { PlatformKindsJudge(parties: configuration.parties) }
   private var pods: PodJudge {
     PodJudge(
       parties: configuration.parties,

@@ -38,6 +38,15 @@ package struct AdmissionService: Sendable {
 
   /// Tells the API server, and keeps what it was told, until it is cancelled.
   package func register(audit: any AuditSink) async {
-    await RegistrationKeeper(client, configuration, bundle: bundle, audit: audit, logger: logger).run()
+    var hasPolicies: Bool?
+    while hasPolicies == nil, !Task.isCancelled {
+      do throws(KubeError) { hasPolicies = try await client.serves(RegistrationKinds.policies) } catch {
+        logger.warning("the cluster does not answer", metadata: ["error": "\(error.message)"])
+        try? await Task.sleep(for: .seconds(2))
+      }
+    }
+    guard let hasPolicies else { return }
+    if !hasPolicies { logger.warning("this cluster has no admission policies: there are the webhooks only") }
+    await RegistrationKeeper(client, configuration, bundle: bundle, hasPolicies: hasPolicies, audit: audit, logger: logger).run()
   }
 }

@@ -57,7 +57,7 @@ import Testing
     #expect(RegistrationKeeper.differences(wanted, wanted) == [])
     for (path, value) in [
       ("webhooks[0].failurePolicy", "Ignore"), ("webhooks[0].namespaceSelector", ["matchLabels": ["no": "where"]]),
-      ("webhooks[0].clientConfig.caBundle", "eA=="), ("webhooks[0].rules[0].operations", ["DELETE"]),
+      ("webhooks[0].clientConfig.caBundle", "eQ=="), ("webhooks[0].rules[0].operations", ["DELETE"]),
       ("webhooks[0].matchConditions", [["name": "never", "expression": "false"]]), ("webhooks[0].timeoutSeconds", 1), ("webhooks", []),
       ("metadata.labels", [:]),
     ] as [(String, JSONValue)] {

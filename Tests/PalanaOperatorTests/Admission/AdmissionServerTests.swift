@@ -85,7 +85,10 @@ import X509
         (.bytes(Array(#"{"kind":"AdmissionReview","kind":"AdmissionReview"}"#.utf8)), 400),
         (.bytes(Array(repeating: UInt8(ascii: "["), count: 100_000)), 400),
       ]
-      for (body, expected) in wrong { #expect(try await Self.post(client, url + "/validate", body).0 == expected) }
+      for (body, expected) in wrong {
+        let status = try await Self.post(client, url + "/validate", body).0
+        #expect(status == expected)
+      }
       #expect(try await Self.post(client, url + "/validate", Self.bytes(review), type: "text/plain").0 == 415)
       #expect(try await Self.post(client, url + "/validate", Self.bytes(review), type: nil).0 == 415)
       #expect(try await Self.post(client, url + "/elsewhere", Self.bytes(review)).0 == 404)
@@ -100,7 +103,8 @@ import X509
     limits.heldBytes = 12_000
     limits.bodyTime = .milliseconds(300)
     try await Self.serving(limits, isSynced: false) { url, client in
-      #expect(try await Self.post(client, url + "/validate", .bytes(Array(repeating: 32, count: 10_001))).0 == 413)
+      let tooLarge = try await Self.post(client, url + "/validate", .bytes(Array(repeating: 32, count: 10_001))).0
+      #expect(tooLarge == 413)
       let (chunks, last) = AsyncStream.makeStream(of: ByteBuffer.self)
       last.yield(ByteBuffer(string: "{}"))
       last.finish()

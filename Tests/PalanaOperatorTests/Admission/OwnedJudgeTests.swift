@@ -156,11 +156,13 @@ import Testing
     let wrong = Self.agent(.string(Self.alice), ["workingDirectory": "x", "resources": ["pids": 1], "env": ["PALANA_AGENT": "x"]])
     let answer = try Self.refusal(Self.judge(), Self.alice, wrong)
     for path in ["spec.workingDirectory", "spec.resources.pids", "spec.env.PALANA_AGENT"] { #expect(answer?.contains(path) == true) }
+    let open = try Self.refusal(Self.judge(), Self.alice, Self.agent(.string(Self.alice), ["egress": ["rules": [["host": "*"]]]]))
+    #expect(open?.contains("spec.egress.rules[0]") == true)
     #expect(try Self.refusal(Self.judge(), Self.alice, Self.agent(.string(Self.alice), ["ports": "x"]))?.contains("spec.ports") == true)
   }
 
   @Test(arguments: [
-    ("registry.example.com/agents/x:1", false), ("registry.example.com/agents@sha256:00", false),
+    ("registry.example.com/agents/x:1", false), ("registry.example.com/agents@sha256:\(String(repeating: "0", count: 64))", false),
     ("registry.example.com/agents.evil/x", true),
     ("registry.example.com/agentsevil/x", true), ("registry.example.com.evil.test/agents/x", true),
     ("evil/registry.example.com/agents/x", true),

@@ -13,9 +13,9 @@ enum CELText {
     "has(\(object).metadata.\(member)) ? \(object).metadata.\(member) : {}"
   }
 
-  /// Of an agent, by name or label.
+  /// Of an agent, by name or label. What the server makes up is not in `request.name`.
   static let isAgentNamespace =
-    "request.name.matches('^agent-.*[a-z0-9]-[0-9a-f]{10}$') || [object, oldObject].exists(o, o != null && has(o.metadata.labels)"
+    "has(object.metadata.name) && object.metadata.name.matches('^agent-.*[a-z0-9]-[0-9a-f]{10}$') || [object, oldObject].exists(o, o != null && has(o.metadata.labels)"
     + " && \(literal(AgentLabels.agentID)) in o.metadata.labels)"
 
   /// Of an agent, or with a label or annotation of the platform.

@@ -14,7 +14,7 @@ enum PodPolicy {
 
   static let checks: [(String, String)] = [
     (
-      "request.subResource != 'ephemeralcontainers' || variables.isEngine",
+      "!has(request.subResource) || request.subResource != 'ephemeralcontainers' || variables.isEngine",
       "nobody but the operator puts a container into an agent’s pod"
     ),
     (

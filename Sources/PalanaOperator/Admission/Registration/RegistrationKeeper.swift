@@ -14,16 +14,20 @@ package struct RegistrationKeeper: Sendable {
   private let client: KubeClient
   private let configuration: AdmissionConfiguration
   private let bundle: TrustBundle
+  private let hasPolicies: Bool
   private let audit: any AuditSink
   private let logger: Logger
   private let queue = WorkQueue<Registered>()
 
+  /// - Parameter hasPolicies: whether the cluster has `ValidatingAdmissionPolicy`, which came with Kubernetes 1.30.
   package init(
-    _ client: KubeClient, _ configuration: AdmissionConfiguration, bundle: TrustBundle, audit: any AuditSink, logger: Logger
+    _ client: KubeClient, _ configuration: AdmissionConfiguration, bundle: TrustBundle, hasPolicies: Bool, audit: any AuditSink,
+    logger: Logger
   ) {
     self.client = client
     self.configuration = configuration
     self.bundle = bundle
+    self.hasPolicies = hasPolicies
     self.audit = audit
     self.logger = logger
   }
@@ -32,7 +36,7 @@ package struct RegistrationKeeper: Sendable {
   package func run() async {
     let memory = RegistrationMemory()
     await withDiscardingTaskGroup { group in
-      for resource in RegistrationKinds.all {
+      for resource in RegistrationKinds.webhooks + (hasPolicies ? RegistrationKinds.policy : []) {
         let informer = Informer(Watcher(client, resource, Selection(labels: "\(AgentLabels.managedBy)=\(AgentLabels.manager)"))) {
           $0.resourceVersion
         }
@@ -55,7 +59,7 @@ package struct RegistrationKeeper: Sendable {
   private var wanted: [(resource: KubeResource, object: KubeObject)] {
     guard let pem = bundle.pem else { return [] }
     let hooks = WebhookConfigurations(configuration: configuration, bundle: pem)
-    return AdmissionPolicies(configuration.parties).objects
+    return (hasPolicies ? AdmissionPolicies(configuration.parties).objects : [])
       + [(RegistrationKinds.mutating, hooks.mutating), (RegistrationKinds.validating, hooks.validating)]
   }
 

@@ -110,7 +110,8 @@ enum RegistrationKinds {
   static let validating = kind("validatingwebhookconfigurations", "ValidatingWebhookConfiguration")
   static let policies = kind("validatingadmissionpolicies", "ValidatingAdmissionPolicy")
   static let bindings = kind("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding")
-  static let all = [mutating, validating, policies, bindings]
+  static let webhooks = [mutating, validating]
+  static let policy = [policies, bindings]
 
   private static func kind(_ plural: String, _ kind: String) -> KubeResource {
     KubeResource("admissionregistration.k8s.io", "v1", plural, kind: kind, isNamespaced: false)
