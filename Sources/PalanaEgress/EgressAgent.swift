@@ -8,6 +8,8 @@ package final class EgressAgent: Sendable {
   package let subject: PolicySubject
   /// The only address it may speak from.
   package let source: IPAddress
+  /// Which of its lives this is, where an address moves on, such as the uid of a pod: what another one opened is closed.
+  package let instance: String
   /// The second factor: what it must present as the password of its proxy authentication.
   package let proxyToken: Redacted<String>
   /// What it may do.
@@ -30,11 +32,12 @@ package final class EgressAgent: Sendable {
   let mintsTokens: Bool
 
   package init(
-    subject: PolicySubject, source: IPAddress, proxyToken: Redacted<String>, decisions: DecisionCore,
+    subject: PolicySubject, source: IPAddress, instance: String = "", proxyToken: Redacted<String>, decisions: DecisionCore,
     bindings: [PlaceholderBinding], isKilled: Bool = false, connectionLimit: Int? = nil
   ) {
     self.subject = subject
     self.source = source
+    self.instance = instance
     self.proxyToken = proxyToken
     self.decisions = decisions
     self.bindings = bindings
@@ -49,4 +52,9 @@ package final class EgressAgent: Sendable {
   }
 
   package var id: AgentID { subject.id }
+
+  /// Whether what `other` opened may go on as this one's.
+  func continues(_ other: EgressAgent) -> Bool {
+    id == other.id && instance == other.instance && proxyToken.matches(other.proxyToken)
+  }
 }

@@ -283,6 +283,29 @@ struct KillTests {
     }
   }
 
+  /// The same agent at the same address, in another pod: what the one before had open is not its own.
+  @Test func anotherLifeOfTheAgent() async throws {
+    var options = GatewayFixture.Options()
+    options.certificate = nil
+    options.script = Self.silent
+    try await GatewayFixture.run(options) { fixture, upstream in
+      try await fixture.client { wire in
+        try await wire.send(fixture.plain())
+        #expect(await fixture.eventually { upstream.requests.count == 1 })
+        await fixture.gateway.apply(try fixture.snapshot(2, instanceA: "another-pod"))
+        _ = try await wire.rest()
+      }
+      #expect(await fixture.isQuiet(upstream))
+      #expect(fixture.requestEvents.map(\.reason) == ["agent_changed"])
+      // The new one is served.
+      let head = try await fixture.client { wire in
+        try await wire.send(fixture.connect("allowed.test"))
+        return try await wire.head()
+      }
+      #expect(head?.hasPrefix("HTTP/1.1 200 ") == true)
+    }
+  }
+
   // MARK: Many at once
 
   @Test func manyConnectionsInAllStates() async throws {

@@ -36,7 +36,7 @@ extension OperatorTests {
   /// An operator that is gone after its first write: what it wrote stands, and it never learns of it.
   private static func life(_ client: KubeClient, until isDone: @escaping @Sendable () async throws -> Bool) async throws -> Bool {
     let (deaths, death) = AsyncStream.makeStream(of: Void.self)
-    let writes = WatchedWrites(client) { number in
+    let writes = WatchedWrites(client) { number, _ in
       guard number > 1 else { return nil }
       death.yield(())
       return KubeError(.unreachable, "this operator is no more")
@@ -102,7 +102,7 @@ extension OperatorTests {
       KubeError(.throttled, status: 429, "later", retryAfter: .milliseconds(20)), KubeError(.unreachable, "gone"),
     ]
     try await TestCluster.run { client, namespace in
-      let writes = WatchedWrites(client) { number in
+      let writes = WatchedWrites(client) { number, _ in
         number.isMultiple(of: 3) && number <= 24 ? errors[number / 3 % errors.count] : nil
       }
       try await TestCluster.operating(client, writes) {

@@ -91,17 +91,21 @@ import Testing
     let identity = try #require(unreadable.identity)
     #expect(identity.namespace.hasPrefix("agent-alice-example-com-demo-"))
     let copy = ClusterCopy(kinds: [])
-    #expect(!copy.isKilled(unreadable))
-    func order(_ target: KillOrderSpec.Target?) throws -> KillOrderSpec? {
-      try target.map { KillOrderSpec(target: $0, reason: "x", by: try UserIdentity("sec"), at: Self.now) }
+    #expect(copy.orders(about: unreadable).isEmpty)
+    func order(_ target: KillOrderSpec.Target?) throws -> SeenOrder {
+      var object = KubeObject(ClusterKinds.orders, name: "o")
+      object["spec"] = try target.map {
+        try JSONValue(encoding: KillOrderSpec(target: $0, reason: "x", by: try UserIdentity("sec"), at: Self.now))
+      }
+      return SeenOrder(object)
     }
     for (target, isMeant) in [
       (nil, true), (.all, true), (.template("t"), true), (.owner(identity.owner), true), (.owner(try UserIdentity("bob")), false),
       (.agent(identity.id), true),
     ] as [(KillOrderSpec.Target?, Bool)] {
       let copy = ClusterCopy(kinds: [])
-      _ = copy.orders.put(ObjectKey(name: "o"), .some(try order(target)), isListed: false, now: .now)
-      #expect(copy.isKilled(unreadable) == isMeant, "\(String(describing: target))")
+      _ = copy.orders.put(ObjectKey(name: "o"), try order(target), isListed: false, now: .now)
+      #expect(copy.orders(about: unreadable).isEmpty != isMeant, "\(String(describing: target))")
     }
   }
 }

@@ -70,7 +70,7 @@ struct KubernetesRendererTests {
     try YAMLDecoder().decode(Input.self, from: String(contentsOf: folder.appending(path: "\(name).in.yaml"), encoding: .utf8))
   }
 
-  @Test("the recorded objects", arguments: ["minimal", "full", "cilium", "killed", "idle"])
+  @Test("the recorded objects", arguments: ["minimal", "full", "cilium", "killed", "killed-running", "idle"])
   func golden(name: String) throws {
     let renderer = try Self.input(name).renderer()
     let text = try YAMLText.documents(try renderer.manifests().map(\.json))
@@ -84,7 +84,7 @@ struct KubernetesRendererTests {
   }
 
   /// The pod security standard “restricted”, which the namespace also demands.
-  @Test("every pod is confined", arguments: ["minimal", "full", "cilium", "killed"])
+  @Test("every pod is confined", arguments: ["minimal", "full", "cilium", "killed", "killed-running"])
   func confined(name: String) throws {
     let manifests = try Self.input(name).renderer().manifests()
     let workload = try #require(manifests.first { $0.kind == .statefulSet }?.json)

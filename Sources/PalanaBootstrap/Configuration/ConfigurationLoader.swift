@@ -72,10 +72,7 @@ package enum ConfigurationLoader {
       guard let plane = LocalConfiguration.DataPlane(rawValue: try text(entry)) else { throw wrong(entry, "builtin or envoy is expected") }
       to.egress.dataPlane = plane
     },
-    "egress.envoy.unscrubbed": { entry, to throws(PalanaError) in
-      guard let value = Bool(try text(entry)) else { throw wrong(entry, "true or false is expected") }
-      to.egress.envoy.unscrubbed = value
-    },
+    "egress.envoy.unscrubbed": { entry, to throws(PalanaError) in to.egress.envoy.unscrubbed = try flag(entry) },
     "egress.dns.servers": { entry, to throws(PalanaError) in
       to.egress.dnsServers = try list(entry) { text throws(PalanaError) in
         if let address = IPAddress(text) { return LocalConfiguration.Endpoint(address: address, port: 53) }
@@ -99,13 +96,7 @@ package enum ConfigurationLoader {
         do throws(PalanaError) { return try CIDR(text) } catch { throw wrong(entry, error.message) }
       }
     },
-    "egress.transparent.enabled": { entry, to throws(PalanaError) in
-      switch try text(entry) {
-      case "true": to.egress.transparent.isEnabled = true
-      case "false": to.egress.transparent.isEnabled = false
-      default: throw wrong(entry, "true or false is expected")
-      }
-    },
+    "egress.transparent.enabled": { entry, to throws(PalanaError) in to.egress.transparent.isEnabled = try flag(entry) },
     "egress.transparent.port": { entry, to throws(PalanaError) in
       to.egress.transparent.port = try number(entry, 1...65_535)
     },
@@ -156,6 +147,20 @@ package enum ConfigurationLoader {
       }
     },
     "gateway.probes": { entry, to throws(PalanaError) in to.gateway.probes = try optionalEndpoint(entry) },
+    "gateway.cluster.enabled": { entry, to throws(PalanaError) in to.gateway.cluster.isEnabled = try flag(entry) },
+    "gateway.cluster.namespace": { entry, to throws(PalanaError) in to.gateway.cluster.namespace = try text(entry) },
+    "gateway.cluster.podName": { entry, to throws(PalanaError) in to.gateway.cluster.podName = try text(entry) },
+    "gateway.cluster.kubeconfig": { entry, to throws(PalanaError) in to.gateway.cluster.kubeconfig = try text(entry) },
+    "gateway.cluster.context": { entry, to throws(PalanaError) in to.gateway.cluster.context = try text(entry) },
+    "gateway.cluster.patience": { entry, to throws(PalanaError) in
+      do throws(PalanaError) {
+        let span = try TimeSpan(try text(entry))
+        guard (.seconds(2)...Duration.seconds(3600)).contains(span.duration) else { throw PalanaError(.invalid, "2s to 1h") }
+        to.gateway.cluster.patience = span.duration
+      } catch {
+        throw wrong(entry, error.message)
+      }
+    },
     "egress.limits.http2.streams": { entry, to throws(PalanaError) in
       to.egress.limits.http2.streams = try number(entry, 1...10_000)
     },
@@ -186,6 +191,7 @@ package enum ConfigurationLoader {
         throw wrong(entry, error.message)
       }
     },
+    "audit.stdout": { entry, to throws(PalanaError) in to.auditStdout = try flag(entry) },
     "network.subnet": { entry, to throws(PalanaError) in
       let written = try text(entry)
       do throws(PalanaError) {
@@ -225,6 +231,11 @@ package enum ConfigurationLoader {
   private static func text(_ entry: Entry) throws(PalanaError) -> String {
     guard case .scalar(let text) = entry.value else { throw wrong(entry, "one value is expected, not a list or a group") }
     return text
+  }
+
+  private static func flag(_ entry: Entry) throws(PalanaError) -> Bool {
+    guard let value = Bool(try text(entry)) else { throw wrong(entry, "true or false is expected") }
+    return value
   }
 
   private static func number(_ entry: Entry, _ range: ClosedRange<Int>) throws(PalanaError) -> Int {

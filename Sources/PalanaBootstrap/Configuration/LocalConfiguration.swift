@@ -133,6 +133,21 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var patience = Duration.seconds(30)
     /// Where `/livez` and `/readyz` are answered; nil: nowhere.
     package var probes: Endpoint?
+    package var cluster = Cluster()
+
+    /// A Kubernetes cluster whose agents are served instead of those of a folder.
+    package struct Cluster: Hashable, Sendable {
+      package var isEnabled = false
+      /// Where the lease of this gateway is. Empty: the pod's own, or that of the context.
+      package var namespace = ""
+      /// The name of this gateway. Empty: the name of the host, which is the pod's.
+      package var podName = ""
+      /// Empty: the pod's service account, else `KUBECONFIG` or `~/.kube/config`.
+      package var kubeconfig = ""
+      package var context = ""
+      /// How long what is known of the cluster may be used when the API server does not answer.
+      package var patience = Duration.seconds(60)
+    }
   }
 
   /// Of agents that do nothing.
@@ -149,6 +164,8 @@ package struct LocalConfiguration: Hashable, Sendable {
   package var opa = OPA()
   package var idle = Idle()
   package var auditRetention: Duration = .seconds(90 * 86_400)
+  /// Whether every event is a line of the standard output too; of `palanad gateway` alone.
+  package var auditStdout = false
   package var subnet: String = "10.77.0.0/16"
   /// Short name of this installation, the first part of its interfaces, tables and cgroups: `[a-z][a-z0-9]{0,5}`.
   package var networkPrefix = "palana"

@@ -46,6 +46,9 @@ struct GatewayRunCommand: AsyncParsableCommand {
   @Option(help: "The folder with the manifests of agents, templates, policies, secret bindings and kill orders.")
   var agents: String?
 
+  @Flag(help: "Takes agents and all that decides about them from a Kubernetes cluster instead of a folder.")
+  var cluster = false
+
   @Option(help: "What carries the requests of agents: builtin or envoy.")
   var dataPlane: LocalConfiguration.DataPlane?
 
@@ -59,10 +62,12 @@ struct GatewayRunCommand: AsyncParsableCommand {
     do {
       var overriding: [String: String] = [:]
       if let agents { overriding["PALANA_GATEWAY_AGENTS"] = agents }
+      if cluster { overriding["PALANA_GATEWAY_CLUSTER_ENABLED"] = "true" }
       if let dataPlane { overriding["PALANA_EGRESS_DATA_PLANE"] = dataPlane.rawValue }
       if let listen { overriding["PALANA_EGRESS_LISTEN"] = listen }
       let configuration = try options.load(overriding)
-      try await GatewayDaemon(configuration: configuration, agents: try ManifestFolder(configuration), logger: logger).run()
+      let agents = try await GatewayDaemon.Agents.configured(configuration)
+      try await GatewayDaemon(configuration: configuration, agents: agents, logger: logger).run()
     } catch let error as PalanaError {
       logger.critical("cannot run", metadata: ["error": "\(error)"])
       throw ExitCode(error.code.exitCode)

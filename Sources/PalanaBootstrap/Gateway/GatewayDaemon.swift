@@ -11,16 +11,31 @@ import PalanaStore
 import ServiceLifecycle
 import UnixSignals
 
-/// `palanad gateway`: the gateway alone, for agents that something else starts. It takes agents and rules from a folder of manifests
-/// and secrets from a Vault or OpenBao server, and keeps nothing but its audit trail.
+/// `palanad gateway`: the gateway alone, for agents that something else starts. It takes agents and rules from a folder of manifests or
+/// from a cluster, and secrets from a Vault or OpenBao server, and keeps nothing but its audit trail.
 struct GatewayDaemon {
+  /// Where agents and all that decides about them are written.
+  enum Agents {
+    case folder(ManifestFolder)
+    case cluster(ClusterSource)
+
+    /// - Throws: ``PalanaError`` with code `invalid` when the configuration names none or both, or what it names cannot be used.
+    static func configured(_ configuration: LocalConfiguration) async throws(PalanaError) -> Agents {
+      guard configuration.gateway.cluster.isEnabled else { return .folder(try ManifestFolder(configuration)) }
+      guard configuration.gateway.agents.isEmpty else {
+        throw PalanaError(.invalid, "gateway.agents: agents are those of a folder or those of a cluster, not both")
+      }
+      return .cluster(try await ClusterSource(configuration.gateway.cluster))
+    }
+  }
+
   let configuration: LocalConfiguration
-  let agents: ManifestFolder
+  let agents: Agents
   let logger: Logger
   private let layout: HomeLayout
 
   /// - Throws: ``PalanaError`` with code `invalid` that names the key that a gateway of its own needs.
-  init(configuration: LocalConfiguration, agents: ManifestFolder, logger: Logger) throws(PalanaError) {
+  init(configuration: LocalConfiguration, agents: Agents, logger: Logger) throws(PalanaError) {
     var configuration = configuration
     // There is no firewall here that would redirect anybody.
     configuration.egress.transparent.isEnabled = false
@@ -89,7 +104,7 @@ struct GatewayDaemon {
 private struct GatewayRole: Service, CustomStringConvertible {
   let configuration: LocalConfiguration
   let layout: HomeLayout
-  let agents: ManifestFolder
+  let agents: GatewayDaemon.Agents
   let spool: AuditSpool
   let store: OpenBaoSupervisor
   let logger: Logger
@@ -106,33 +121,54 @@ private struct GatewayRole: Service, CustomStringConvertible {
     let guardrails = try await configuration.loadGuardrails(tools, logger: logger)
     let egress = configuration.gateway(
       at: listen, addresses: try addressPolicy(listen), hosts: try configuration.staticHosts(), transparent: nil)
+    let sink = sinks()
     let stored = CachingSecretSource(store: store.gateway)
     let endpoints = try TokenEndpointClient(configuration: egress)
     let values = MintingSecretSource(
-      stored: stored, transport: endpoints, record: MintAudit.recorder(spool.makeWriter(label: "daemon")))
-    let spool = spool
+      stored: stored, transport: endpoints, record: MintAudit.recorder(sink("daemon")))
     let gateway = try configuration.dataPlane(
       egress, authority, values, tools: tools, logger: logger, envoyFolder: envoyFolder
-    ) { number in spool.makeWriter(label: "egress-\(number)") }
-    let follower = ManifestFollower(
-      folder: agents, book: PolicyBook(guardrails: guardrails, logger: logger), proxyToken: tokens.token(uid:),
-      killed: { killed in
-        // First the refusal: an agent that both orders cover is refused throughout.
-        values.revoke(killed)
-        values.restore(stored.revokedAgents.subtracting(killed))
-      },
-      patience: configuration.gateway.patience, logger: logger, apply: { await gateway.apply($0) })
-    var services: [any Service] = [stored, endpoints, values, gateway, FollowerStart(follower: follower)]
-    if let probes = configuration.gateway.probes {
-      let health = GatewayHealth(gateway: gateway, follower: follower, secrets: { [store] in store.health })
-      services.append(health.service(at: probes, logger: logger))
+    ) { number in sink("egress-\(number)") }
+    let kills: @Sendable (Set<AgentID>) -> Void = { killed in
+      // First the refusal: an agent that both orders cover is refused throughout.
+      values.revoke(killed)
+      values.restore(stored.revokedAgents.subtracting(killed))
     }
+    var services: [any Service]
+    let health: GatewayHealth
+    let status = { @Sendable [store] in store.health }
+    switch agents {
+    case .folder(let folder):
+      let follower = ManifestFollower(
+        folder: folder, book: PolicyBook(guardrails: guardrails, logger: logger), proxyToken: tokens.token(uid:), killed: kills,
+        patience: configuration.gateway.patience, logger: logger, apply: { await gateway.apply($0) })
+      services = [stored, endpoints, values, gateway, FollowerStart(follower: follower)]
+      health = GatewayHealth(gateway: gateway, source: "manifests", picture: { follower.health }, secrets: status)
+    case .cluster(let cluster):
+      let follower = ClusterFollower(
+        cluster, book: PolicyBook(guardrails: guardrails, trustsVersions: true, logger: logger), proxyToken: tokens.token(uid:),
+        killed: kills, logger: logger, apply: { await gateway.apply($0) })
+      // They end in the opposite order: what is still open ends while kills are heard of, and the lease goes last.
+      services = [
+        cluster.server, GatewayLease(source: cluster, follower: follower, logger: logger), follower, stored, endpoints, values, gateway,
+      ]
+      health = GatewayHealth(gateway: gateway, source: "cluster", picture: { follower.health }, secrets: status)
+    }
+    if let probes = configuration.gateway.probes { services.append(health.service(at: probes, logger: logger)) }
     defer { logger.notice("the gateway has ended") }
     try await ServiceGroup(
       configuration: .init(
         services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) }, logger: logger)
     ).run()
     for guardrail in guardrails { await (guardrail as? any GuardrailShutdown)?.close() }
+  }
+
+  /// Where events go, by the name of who writes them.
+  private func sinks() -> @Sendable (String) -> any AuditSink {
+    let spool = spool
+    guard configuration.auditStdout else { return { spool.makeWriter(label: $0) } }
+    let stream = AuditStream(descriptor: STDOUT_FILENO)
+    return { AuditTee(spool.makeWriter(label: $0), stream) }
   }
 
   /// What may be dialled: the operator's ranges, never the gateway itself or its probes.

@@ -8,20 +8,23 @@ import PalanaSecrets
 /// What a gateway of its own says of itself, for probes: `GET /livez` and `GET /readyz`.
 struct GatewayHealth: Sendable {
   let gateway: any EgressDataPlane
-  let follower: ManifestFollower
+  /// What the picture of the agents is made from, as the report calls it.
+  let source: String
+  /// Nil: there was no picture yet.
+  let picture: @Sendable () -> PictureHealth?
   let secrets: @Sendable () -> SecretStoreHealth
 
-  /// Whether agents are served, as the folder of manifests says. A secret store that is away does not make the gateway unready:
+  /// Whether agents are served, as the folder of manifests or the cluster says. A secret store that is away does not make the gateway unready:
   /// requests without a secret pass, the others are refused, and another gateway would have no other store.
   var isReady: Bool {
-    if case .current = follower.health { return gateway.boundAddress != nil }
+    if case .current = picture() { return gateway.boundAddress != nil }
     return false
   }
 
   /// For people; names no agent.
   var report: JSONValue {
-    let manifests =
-      switch follower.health {
+    let said =
+      switch picture() {
       case .current(let agents): "current, \(agents) agents run"
       case .stale(let error): "stale: \(error.message)"
       case .withheld(let error): "nothing is allowed: \(error.message)"
@@ -30,7 +33,7 @@ struct GatewayHealth: Sendable {
     let health = secrets()
     return [
       "ready": .bool(isReady), "egress": .string(gateway.boundAddress.map { "\($0.address):\($0.port)" } ?? "does not listen"),
-      "manifests": .string(manifests), "secrets": .string(health.isReady ? "ready" : health.summary),
+      source: .string(said), "secrets": .string(health.isReady ? "ready" : health.summary),
       "restrictions": .array(gateway.restrictions.map { .string($0) }),
     ]
   }

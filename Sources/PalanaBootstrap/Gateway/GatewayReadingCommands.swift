@@ -38,7 +38,7 @@ struct GatewayEnvCommand: AsyncParsableCommand {
       guard let agent = manifests.inputs.agents.first(where: { $0.spec.owner == owner && $0.metadata.name == name }),
         let uid = agent.metadata.uid
       else { throw PalanaError(.notFound, "no manifest in \(folder.path) is of the agent ‘\(name)’ of \(owner.raw)") }
-      let daemon = try GatewayDaemon(configuration: configuration, agents: folder, logger: logger)
+      let daemon = try GatewayDaemon(configuration: configuration, agents: .folder(folder), logger: logger)
       var seen = configuration
       if let address { seen = try options.load(["PALANA_EGRESS_LISTEN": address]) }
       guard let listen = seen.egress.listen else { return "" }
@@ -64,7 +64,7 @@ struct GatewayCACommand: AsyncParsableCommand {
   func run() async throws {
     try await quietly(options) { logger throws in
       let configuration = try options.load()
-      let daemon = try GatewayDaemon(configuration: configuration, agents: ManifestFolder(path: ""), logger: logger)
+      let daemon = try GatewayDaemon(configuration: configuration, agents: .folder(ManifestFolder(path: "")), logger: logger)
       return try await daemon.keys().authority.certificatePEM
     }
   }

@@ -14,7 +14,8 @@ struct ManifestFolder: Sendable {
   /// - Throws: ``PalanaError`` with code `invalid` when the configuration names none.
   init(_ configuration: LocalConfiguration) throws(PalanaError) {
     guard !configuration.gateway.agents.isEmpty else {
-      throw PalanaError(.invalid, "gateway.agents: a gateway of its own needs a folder with manifests", hint: "--agents FOLDER")
+      throw PalanaError(
+        .invalid, "gateway.agents: a gateway of its own needs a folder with manifests", hint: "--agents FOLDER, or --cluster")
     }
     path = configuration.gateway.agents
   }

@@ -14,22 +14,12 @@ final class ManifestFollower: Service {
   /// Puts a picture in force; returns when it holds.
   typealias Apply = @Sendable (EgressSnapshot) async -> Void
 
-  /// How the picture stands to the folder.
-  enum Health: Hashable, Sendable {
-    /// It is what the folder says.
-    case current(agents: Int)
-    /// The folder cannot be read; the last good picture is in force.
-    case stale(PalanaError)
-    /// Nothing is allowed.
-    case withheld(PalanaError)
-  }
-
   private struct State {
     var files: [ManifestFile] = []
     var manifests: AgentManifests?
     var failedSince: Duration?
     var version: UInt64 = 0
-    var health: Health?
+    var health: PictureHealth?
   }
 
   private let folder: ManifestFolder
@@ -56,7 +46,7 @@ final class ManifestFollower: Service {
   ) {
     self.folder = folder
     self.book = book
-    withheld = PolicyBook(guardrails: [Withheld()], logger: logger)
+    withheld = PolicyBook(guardrails: [Withheld("the manifests of the agents cannot be read at this moment")], logger: logger)
     self.proxyToken = proxyToken
     self.killed = killed
     self.patience = patience
@@ -66,7 +56,7 @@ final class ManifestFollower: Service {
   }
 
   /// Nil before the first ``refresh()``.
-  var health: Health? { state.withLock { $0.health } }
+  var health: PictureHealth? { state.withLock { $0.health } }
 
   /// The first picture. A gateway that has none does not start.
   ///
@@ -143,16 +133,5 @@ final class ManifestFollower: Service {
     if let manifests = before.manifests { try? await put(manifests, withheld) }
     state.withLock { $0.health = .withheld(error) }
     logger.critical("the manifests cannot be used, nothing is allowed", metadata: ["error": "\(error)"])
-  }
-}
-
-/// Stands where rules are that nobody can vouch for any more.
-private struct Withheld: Guardrail {
-  let version = "withheld"
-
-  func evaluate(_ request: EgressRequest) async -> GuardrailAnswer {
-    GuardrailAnswer(
-      .deny(.policyUnavailable, rule: "manifests", explanation: "the manifests of the agents cannot be read at this moment"),
-      validFor: .seconds(60))
   }
 }

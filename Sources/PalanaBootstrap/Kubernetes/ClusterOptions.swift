@@ -25,8 +25,6 @@ struct ClusterOptions: ParsableArguments {
 
   /// - Throws: ``PalanaError`` when there is no cluster to speak to.
   func endpoint() async throws(PalanaError) -> KubeEndpoint {
-    let environment = EnvironmentVariables.all()
-    if kubeconfig == nil, context == nil, let inside = try await InCluster.endpoint(environment) { return inside }
-    return try await KubeConfig(paths: kubeconfig.map { [$0] } ?? KubeConfig.paths(environment)).endpoint(context: context)
+    try await KubeEndpoint.configured(kubeconfig: kubeconfig, context: context)
   }
 }

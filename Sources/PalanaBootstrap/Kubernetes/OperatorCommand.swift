@@ -55,7 +55,7 @@ private struct OperatorRole: Service, CustomStringConvertible {
   let logger: Logger
   private let current = CurrentEngine()
   /// Unlike that of every other process.
-  private let identity = "\(OperatorRole.host)-\(RandomToken.hex(bytes: 4))"
+  private let identity = "\(HostName.current)-\(RandomToken.hex(bytes: 4))"
 
   init(file: OperatorFile, client: KubeClient, namespace: String, logger: Logger) {
     self.file = file
@@ -137,11 +137,5 @@ private struct OperatorRole: Service, CustomStringConvertible {
         try await Task.sleep(for: .seconds(2))
       }
     }
-  }
-
-  private static var host: String {
-    var name = [CChar](repeating: 0, count: 256)
-    guard unsafe gethostname(&name, name.count - 1) == 0 else { return "palanad" }
-    return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

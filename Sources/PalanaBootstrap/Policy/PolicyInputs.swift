@@ -55,7 +55,7 @@ struct PolicyInputs: Hashable, Sendable {
   }
 
   /// A binding that cannot be read binds nothing; its placeholder is then unknown to the gateway, and refused.
-  private static func placeholders(
+  static func placeholders(
     _ bindings: [SecretBinding], subject: PolicySubject, logger: Logger
   ) -> [PlaceholderBinding] {
     var result: [PlaceholderBinding] = []

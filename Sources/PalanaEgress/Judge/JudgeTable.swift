@@ -225,7 +225,7 @@ final class JudgeTable {
     func state(_ flow: RequestFlow) -> Result<EgressAgent, EndedAgent> {
       guard let agent = next.agents[flow.source.ip], agent.id == flow.agent.id else { return .failure(EndedAgent(.agentChanged)) }
       guard !agent.isKilled else { return .failure(EndedAgent(.agentKilled)) }
-      guard agent.proxyToken.matches(flow.agent.proxyToken) else { return .failure(EndedAgent(.agentChanged)) }
+      guard agent.continues(flow.agent) else { return .failure(EndedAgent(.agentChanged)) }
       return .success(agent)
     }
     for request in requests.values {

@@ -160,9 +160,7 @@ final class LoopContext {
     resolver?.adopt(next)
     for (id, group) in connections {
       for connection in group.values {
-        guard let agent = next.agents[connection.agent.source], agent.id == id, !agent.isKilled,
-          agent.proxyToken.matches(connection.agent.proxyToken)
-        else {
+        guard let agent = next.agents[connection.agent.source], !agent.isKilled, agent.continues(connection.agent) else {
           let isKilled = next.agents[connection.agent.source].map { $0.id == id && $0.isKilled } ?? false
           connection.cut(isKilled ? .agentKilled : .agentChanged)
           closeUpstreams(id)

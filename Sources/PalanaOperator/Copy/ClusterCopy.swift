@@ -9,7 +9,7 @@ final class ClusterCopy: Sendable {
   let agents = ObjectCache<SeenAgent>()
   /// nil: one that cannot be read.
   let templates = ObjectCache<AgentTemplate?>()
-  let orders = ObjectCache<KillOrderSpec?>()
+  let orders = ObjectCache<SeenOrder>()
   let rules = ObjectCache<PeeringRuleSpec>()
   let bindings = ObjectCache<SecretBinding>()
   let pods = ObjectCache<PodState>()
@@ -63,22 +63,8 @@ final class ClusterCopy: Sendable {
     return BuiltinTemplates.named(name)
   }
 
-  /// Whether an order keeps the agent cut off.
-  ///
-  /// Containment fails closed: an order that cannot be read is about everybody, and one for a template about every agent that does not
-  /// say which it has.
-  func isKilled(_ seen: SeenAgent) -> Bool {
-    orders.all.values.contains { order in
-      guard let target = order?.target else { return true }
-      if case .success(let agent) = seen.content { return target.covers(agent) }
-      guard let identity = seen.identity else { return true }
-      return switch target {
-      case .agent(let id): id == identity.id
-      case .owner(let owner): owner == identity.owner
-      case .template, .all: true
-      }
-    }
-  }
+  /// The orders that keep the agent cut off.
+  func orders(about seen: SeenAgent) -> [SeenOrder] { orders.all.values.filter { $0.covers(seen) } }
 
   // MARK: What watches tell
 

@@ -68,6 +68,8 @@ package enum OperatorName {
   package static let lease = "palana-operator"
   package static let finalizer = "palana.dev/agent"
   static let controller = "palana.dev/operator"
+  /// In the status of kill orders.
+  package static let inOrders = "operator"
 }
 
 enum Digest {

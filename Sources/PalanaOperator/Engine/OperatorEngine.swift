@@ -17,7 +17,10 @@ package struct OperatorEngine: Sendable {
   let audit: any AuditSink
   private let memory = WriteMemory()
   private let queue = WorkQueue<ObjectKey>()
+  /// Of kill orders that may have something to be said about.
+  private let answers = WorkQueue<ObjectKey>()
   private let reconciler: Reconciler
+  private let reporter: OrderReporter
 
   /// - Parameters:
   ///   - kinds: those of the objects made for agents that the cluster serves.
@@ -34,9 +37,12 @@ package struct OperatorEngine: Sendable {
     let cluster = cluster ?? Cluster(client)
     self.cluster = cluster
     self.audit = audit
+    let ledger = CutLedger()
     reconciler = Reconciler(
-      configuration: configuration, copy: copy, memory: memory, cluster: cluster, audit: audit,
+      configuration: configuration, copy: copy, memory: memory, ledger: ledger, cluster: cluster, audit: audit,
       events: EventRecorder(cluster, identity: configuration.identity, clock: configuration.clock, logger: logger), logger: logger)
+    reporter = OrderReporter(
+      copy: copy, cluster: cluster, cuts: reconciler.cuts, ledger: ledger, clock: configuration.clock, logger: logger)
   }
 
   /// The kinds of objects for agents that this cluster serves: some come with other projects.
@@ -60,7 +66,14 @@ package struct OperatorEngine: Sendable {
         // With half a copy, what is there would look as if it were missing.
         guard await barrier.reached() else { return }
         logger.notice("the cluster is known", metadata: ["agents": "\(copy.agents.count)"])
-        await queue.run(workers: configuration.workers) { key in await reconciler.reconcile(key) }
+        async let said: Void = answers.run(workers: 1) { key in await reporter.reconcile(key) }
+        await queue.run(workers: configuration.workers) { key in
+          let seen = copy.agents[key]
+          let outcome = await reconciler.reconcile(key)
+          for order in seen.map(copy.orders(about:)) ?? [] { await answers.add(order.key) }
+          return outcome
+        }
+        await said
       }
       group.addTask {
         while (try? await Task.sleep(for: configuration.resync)) != nil {
@@ -75,7 +88,7 @@ package struct OperatorEngine: Sendable {
   private typealias Watch = @Sendable () async -> Void
 
   private func watches(_ barrier: SyncBarrier) -> [Watch] {
-    let (copy, queue) = (copy, queue)
+    let (copy, queue, answers, ledger) = (copy, queue, answers, reconciler.ledger)
     var all: [Watch] = [
       watch(barrier, ClusterKinds.agents, copy.agents, keep: { SeenAgent($0) }) { change in
         copy.changed(change)
@@ -87,11 +100,18 @@ package struct OperatorEngine: Sendable {
           }
         }
         await queue.add(change.key)
+        // It is no more what an order waits for.
+        guard change.new == nil else { return }
+        ledger.note(change.key, [:])
+        for order in copy.orders.keys { await answers.add(order) }
       },
       watch(barrier, ClusterKinds.templates, copy.templates, keep: { Self.read($0, as: AgentTemplate.self) }) { change in
         for (key, agent) in copy.agents.all where agent.templateName == change.key.name { await queue.add(key) }
       },
-      watch(barrier, ClusterKinds.orders, copy.orders, keep: { Self.read($0, as: KillOrder.self).map(\.spec) }) { _ in
+      watch(barrier, ClusterKinds.orders, copy.orders, keep: { SeenOrder($0) }) { change in
+        await answers.add(change.key)
+        // What is said in an order changes nothing of what it asks for.
+        guard change.old?.uid != change.new?.uid || change.old?.spec != change.new?.spec else { return }
         for key in copy.agents.keys { await queue.add(key) }
       },
       watch(barrier, ClusterKinds.rules, copy.rules, keep: { Self.read($0, as: PeeringRule.self)?.spec }) { change in

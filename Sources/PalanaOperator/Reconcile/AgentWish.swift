@@ -31,11 +31,13 @@ struct AgentWish: Sendable {
       let effective = try agent.spec.effective(template: template?.spec)
       let plan = try Planner.plan(
         agent: agent, template: template, bindings: copy.bindings(of: seen.key), allocation: nil, platform: platform)
-      let isKilled = copy.isKilled(seen)
+      let orders = copy.orders(about: seen)
+      let isKilled = !orders.isEmpty
       let isStopped = effective.desired == .stopped
       let ending = ending(effective, copy.pods(in: identity.namespace))
       var run = AgentRun(
-        isWanted: !isStopped && !isKilled && !agent.isIdle, isCut: isKilled, number: effective.restartCount, source: seen.key.description)
+        isWanted: !isStopped && !orders.contains(where: \.stops) && !agent.isIdle, isCut: isKilled, number: effective.restartCount,
+        source: seen.key.description)
       run.isIdle = agent.isIdle && !isStopped
       let remembered = workload?.annotation(AgentLabels.endedRun).flatMap { Int($0) }
       if ending != nil || remembered == effective.restartCount { run.ended = effective.restartCount }

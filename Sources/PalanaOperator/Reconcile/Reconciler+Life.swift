@@ -33,9 +33,11 @@ extension Reconciler {
     let renderer = KubernetesRenderer(wish.plan, wish.run, configuration.cluster)
     do throws(PalanaError) {
       var manifests = try renderer.manifests()
-      let secret = renderer.proxyToken(configuration.proxyToken(wish.plan.uid))
-      let place = manifests.firstIndex { $0.kind > .secret } ?? manifests.endIndex
-      manifests.insert(secret.reveal(), at: place)
+      if !wish.isKilled {
+        let secret = renderer.proxyToken(configuration.proxyToken(wish.plan.uid))
+        let place = manifests.firstIndex { $0.kind > .secret } ?? manifests.endIndex
+        manifests.insert(secret.reveal(), at: place)
+      }
       pass.manifests = manifests.filter { copy.objects[$0.kind] != nil }
     } catch {
       throw .stalled(reason: "Invalid", message: error.description)

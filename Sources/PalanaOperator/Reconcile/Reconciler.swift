@@ -10,6 +10,7 @@ struct Reconciler: Sendable {
   let configuration: OperatorConfiguration
   let copy: ClusterCopy
   let memory: WriteMemory
+  let ledger: CutLedger
   let cluster: any ClusterWriting
   let audit: any AuditSink
   let events: EventRecorder
@@ -22,8 +23,9 @@ struct Reconciler: Sendable {
     guard let seen = copy.agents[key] else { return .done }
     if seen.isDeleting, !seen.finalizers.contains(OperatorName.finalizer) { return .done }
     // Before everything else, whatever state the agent is in: who may write it must not be able to put this off.
-    if copy.isKilled(seen) {
-      do throws(KubeError) { try await cut(seen) } catch { return .failed(pause: error.retryAfter) }
+    let orders = copy.orders(about: seen)
+    if !orders.isEmpty {
+      do throws(KubeError) { try await cut(seen, orders) } catch { return .failed(pause: error.retryAfter) }
     }
     guard !seen.isPaused else {
       return await finish(seen, nil, .stalled(reason: "Paused", message: "palana.dev/paused: nothing is changed or repaired"))
@@ -72,7 +74,7 @@ struct Reconciler: Sendable {
 
   // MARK: What everybody may know
 
-  private func tell(_ pass: Pass) async {
+  func tell(_ pass: Pass) async {
     for repair in pass.repairs {
       let fields = repair.fields.joined(separator: ", ")
       let by = repair.by.isEmpty ? "" : " by \(repair.by)"

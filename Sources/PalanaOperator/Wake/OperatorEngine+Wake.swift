@@ -26,7 +26,7 @@ extension OperatorEngine {
       }),
       case .success(let agent) = seen.content, !seen.isDeleting
     else { return .unknown }
-    if copy.isKilled(seen) { return .refused(reason: "it is cut off by a kill order") }
+    if !copy.orders(about: seen).isEmpty { return .refused(reason: "it is cut off by a kill order") }
     if agent.spec.lifecycle?.desired == .stopped { return .refused(reason: "it was stopped") }
     guard agent.isIdle else { return .starting }
     let next = (agent.spec.lifecycle?.restartCount ?? 0) + 1

@@ -171,7 +171,8 @@ struct GatewayFixture: PlaneFixture {
   // MARK: Agents
 
   func snapshot(
-    _ version: UInt64, options: Options = Options(), killA: Bool = false, withA: Bool = true, tokenA: String = Self.tokenA
+    _ version: UInt64, options: Options = Options(), killA: Bool = false, withA: Bool = true, tokenA: String = Self.tokenA,
+    instanceA: String = ""
   ) throws -> EgressSnapshot {
     let ports = [Int(upstreamPort), 80, 443]
     var agents: [EgressAgent] = []
@@ -186,7 +187,7 @@ struct GatewayFixture: PlaneFixture {
         ]
       agents.append(
         try agent(
-          "a", source: "127.0.1.1", token: tokenA, rules: rules, bindings: options.bindings ?? [try binding()],
+          "a", source: "127.0.1.1", instance: instanceA, token: tokenA, rules: rules, bindings: options.bindings ?? [try binding()],
           guardrails: options.guardrails, killed: killA))
     }
     agents.append(

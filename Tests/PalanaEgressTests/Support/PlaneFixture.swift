@@ -46,7 +46,7 @@ extension PlaneFixture {
   // MARK: Agents
 
   func agent(
-    _ name: String, source: String, token: String, rules: [EgressRule], bindings: [PlaceholderBinding],
+    _ name: String, source: String, instance: String = "", token: String, rules: [EgressRule], bindings: [PlaceholderBinding],
     guardrails: [any Guardrail] = [], killed: Bool = false
   ) throws -> EgressAgent {
     let owner = try UserIdentity("alice@example.com")
@@ -54,7 +54,7 @@ extension PlaneFixture {
     return EgressAgent(
       subject: PolicySubject(
         id: AgentID(owner: owner, name: resource), name: resource, owner: owner, template: nil, labels: [:]),
-      source: try #require(IPAddress(source)), proxyToken: Redacted(token),
+      source: try #require(IPAddress(source)), instance: instance, proxyToken: Redacted(token),
       decisions: DecisionCore(rules: try CompiledRules([RuleSource(name: "agent", rules: rules)]), guardrails: guardrails),
       bindings: bindings, isKilled: killed)
   }

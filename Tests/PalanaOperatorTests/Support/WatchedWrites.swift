@@ -6,14 +6,14 @@ import Synchronization
 
 /// Passes requests on, counts those that write, and refuses some as a test says.
 final class WatchedWrites: ClusterWriting {
-  /// What happens to a write, by its number from 1: nil lets it pass.
-  typealias Refusal = @Sendable (Int) -> KubeError?
+  /// What happens to a write, by its number from 1 and what it asks for: nil lets it pass.
+  typealias Refusal = @Sendable (Int, String) -> KubeError?
 
   private let cluster: Cluster
   private let refusal: Refusal
   private let written = Mutex<[String]>([])
 
-  init(_ client: KubeClient, refusing refusal: @escaping Refusal = { _ in nil }) {
+  init(_ client: KubeClient, refusing refusal: @escaping Refusal = { _, _ in nil }) {
     cluster = Cluster(client)
     self.refusal = refusal
   }
@@ -22,11 +22,12 @@ final class WatchedWrites: ClusterWriting {
   var writes: [String] { written.withLock { $0 } }
 
   private func note(_ verb: String, _ resource: KubeResource, _ key: ObjectKey) throws(KubeError) {
+    let write = "\(verb) \(resource) \(key)"
     let number = written.withLock { written in
-      written.append("\(verb) \(resource) \(key)")
+      written.append(write)
       return written.count
     }
-    if let error = refusal(number) { throw error }
+    if let error = refusal(number, write) { throw error }
   }
 
   func find(_ resource: KubeResource, _ name: String, in namespace: String?) async throws(KubeError) -> KubeObject? {

@@ -59,6 +59,15 @@ final class ExternalStore: Sendable {
       environment: ["BAO_ADDR": address, "BAO_CACERT": folder + "/ca.pem", "BAO_TOKEN": root])
   }
 
+  /// One field of a secret, as the root.
+  func read(_ path: String, _ field: String) async throws -> String {
+    let done = try await run(
+      bao, ["kv", "get", "-mount=kv", "-field=\(field)", path],
+      environment: ["BAO_ADDR": address, "BAO_CACERT": folder + "/ca.pem", "BAO_TOKEN": root])
+    #expect(done.code == 0, "\(done.error)")
+    return done.output
+  }
+
   func seal() async throws { try await operate("seal") }
   func unseal() async throws { try await operate("unseal", key) }
 

@@ -24,10 +24,12 @@ package enum AgentLabels {
   /// Every namespace says its own name in this label, and nobody can change it.
   static let namespaceName = "kubernetes.io/metadata.name"
 
-  static func labels(_ plan: AgentPlan) -> [String: String] {
+  static func labels(_ plan: AgentPlan) -> [String: String] { labels(owner: plan.owner, name: plan.name) }
+
+  static func labels(owner raw: UserIdentity, name: ResourceName) -> [String: String] {
     [
-      managedBy: manager, agent: plan.name.text, agentID: plan.id.text,
-      owner: SanitizedName(sanitizing: plan.owner.raw).text,
+      managedBy: manager, agent: name.text, agentID: AgentID(owner: raw, name: name).text,
+      owner: SanitizedName(sanitizing: raw.raw).text,
     ]
   }
 }

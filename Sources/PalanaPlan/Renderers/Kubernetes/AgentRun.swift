@@ -17,7 +17,7 @@ package struct AgentRun: Codable, Hashable, Sendable {
 
   /// Whether its process shall run now.
   package var isWanted: Bool
-  /// Whether it is cut off: no path leads out of it or into it.
+  /// Whether it is cut off: no path leads out of it or into it, also while its process runs.
   package var isCut: Bool
   /// Whether it rests because it did nothing for too long: whoever opens one of its browser ports wakes it.
   package var isIdle = false

@@ -26,7 +26,7 @@ extension KubernetesRenderer {
       .statefulSet, Name.agent,
       [
         "spec": [
-          "replicas": .int(run.isWanted && !run.isCut ? 1 : 0), "serviceName": .string(Name.agent),
+          "replicas": .int(run.isWanted ? 1 : 0), "serviceName": .string(Name.agent),
           // With the other policy a pod that never gets ready is never replaced by a better one.
           "podManagementPolicy": "Parallel",
           "selector": ["matchLabels": .texts([AgentLabels.agentID: plan.id.text])],
