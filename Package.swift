@@ -95,7 +95,7 @@ let modules: [Module] = [
     name: "PalanaControl",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "PalanaStore", "PalanaPlan",
-      "PalanaControlAPI", crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, serviceLifecycle,
+      "PalanaControlAPI", crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, nioSSL, serviceLifecycle,
     ], testUses: [asyncHTTPClient, nioFoundation, subprocess]),
   Module(
     name: "PalanaOperator",
@@ -104,6 +104,11 @@ let modules: [Module] = [
       hummingbird, hummingbirdTLS, logging, nioCore, nioSSL, swiftASN1, x509,
     ],
     testUses: ["KubeTestServer", "PalanaManifests", asyncHTTPClient, nioCore, nioHTTP1, nioSSL], testExcludes: ["Golden"]),
+  Module(
+    name: "PalanaCluster",
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaStore", "PalanaControlAPI", "PalanaKube", "PalanaPlan", crypto, logging, nioCore, serviceLifecycle,
+    ], testUses: ["KubeTestServer", "PalanaManifests", nioHTTP1, nioPosix, nioWebSocket]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",
@@ -118,7 +123,7 @@ let modules: [Module] = [
     name: "PalanaCommands",
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaControlAPI", "PalanaManifests", argumentParser, asyncHTTPClient, nioCore, nioHTTP1,
-      nioPosix, unixSignals, yams,
+      nioPosix, nioSSL, unixSignals, yams,
     ],
     testExcludes: ["Golden"]),
   Module(
@@ -126,7 +131,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
       "PalanaManifests", "PalanaKube", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl",
-      "PalanaOperator", "CProcess",
+      "PalanaOperator", "PalanaCluster", "CProcess",
       argumentParser, asyncHTTPClient,
       crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
       serviceLifecycle, unixSignals, yams,

@@ -8,9 +8,8 @@ package struct PalanadCommand: AsyncParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "palanad", abstract: "The daemons of Palana.", version: PalanaVersion.current,
     subcommands: [
-      LocalCommand.self, GatewayCommand.self, OperatorCommand.self, ReaperCommand.self, VaultCommand.self, CRDsCommand.self,
-      AdmissionCommand.self,
-      AttackCommand.self,
+      LocalCommand.self, GatewayCommand.self, OperatorCommand.self, ControlCommand.self, ReaperCommand.self, VaultCommand.self,
+      CRDsCommand.self, AdmissionCommand.self, AttackCommand.self,
     ])
 
   package init() {}

@@ -1,6 +1,6 @@
 package import PalanaCore
 
-/// Where the control API of one machine listens and for whom.
+/// Where the control API listens and for whom: on one machine a socket and perhaps TCP, in a cluster its network.
 package struct ControlConfiguration: Sendable {
   /// The Unix socket.
   package struct Socket: Hashable, Sendable {
@@ -42,18 +42,38 @@ package struct ControlConfiguration: Sendable {
     }
   }
 
-  package var socket: Socket
+  /// A listener for a network, whose callers a cluster knows.
+  package struct Network: Sendable {
+    package var address: IPAddress
+    /// 0: chosen by the system.
+    package var port: Int
+    /// Nil: in clear text, which is for loopback addresses only.
+    package var certificate: ServerCertificate?
+    package var review: Authenticator.Review
+
+    package init(address: IPAddress, port: Int, certificate: ServerCertificate?, review: @escaping Authenticator.Review) {
+      self.address = address
+      self.port = port
+      self.certificate = certificate
+      self.review = review
+    }
+  }
+
+  package var socket: Socket?
   package var tcp: TCP?
+  package var network: Network?
   /// Identifies the installation to clients.
   package var installation: String
   package var version: String
   package var limits: ControlLimits
 
   package init(
-    socket: Socket, tcp: TCP? = nil, installation: String, version: String, limits: ControlLimits = ControlLimits()
+    socket: Socket?, tcp: TCP? = nil, network: Network? = nil, installation: String, version: String,
+    limits: ControlLimits = ControlLimits()
   ) {
     self.socket = socket
     self.tcp = tcp
+    self.network = network
     self.installation = installation
     self.version = version
     self.limits = limits
@@ -62,9 +82,11 @@ package struct ControlConfiguration: Sendable {
   /// - Throws: ``PalanaError`` with code `invalid`: an address that others can reach without being meant to, a token
   ///   that can be guessed, a path that no socket can have.
   package func check() throws(PalanaError) {
-    guard socket.path.hasPrefix("/"), socket.path.utf8.count <= 107 else {
+    guard socket != nil || tcp != nil || network != nil else { throw PalanaError(.invalid, "the control API listens nowhere") }
+    if let socket, !socket.path.hasPrefix("/") || socket.path.utf8.count > 107 {
       throw PalanaError(.invalid, "the control socket needs an absolute path of at most 107 bytes: \(socket.path)")
     }
+    try check(network)
     guard let tcp else { return }
     guard tcp.allowsRemote || HostCheck.isLoopback(tcp.address) else {
       throw PalanaError(
@@ -75,5 +97,14 @@ package struct ControlConfiguration: Sendable {
       throw PalanaError(.invalid, "the control token has less than 32 characters")
     }
     guard (0...65_535).contains(tcp.port) else { throw PalanaError(.invalid, "control.listen: \(tcp.port) is no port") }
+  }
+
+  private func check(_ network: Network?) throws(PalanaError) {
+    guard let network else { return }
+    guard network.certificate != nil || HostCheck.isLoopback(network.address) else {
+      throw PalanaError(
+        .invalid, "listen: tokens would cross the network to \(network.address) in clear text", hint: "tls: {certFile: …, keyFile: …}")
+    }
+    guard (0...65_535).contains(network.port) else { throw PalanaError(.invalid, "listen: \(network.port) is no port") }
   }
 }

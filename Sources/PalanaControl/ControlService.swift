@@ -7,14 +7,14 @@ package import PalanaCore
 import ServiceLifecycle
 import Synchronization
 
-/// The control API of one machine: a Unix socket and, when configured, TCP.
+/// The control API: on one machine a Unix socket and, when configured, TCP; in a cluster its network.
 package final class ControlService: Service {
   private let configuration: ControlConfiguration
-  private let handlers: RouteHandlers
+  private let handlers: RouteSource
   private let trail: AuditTrail
   private let userNames: UserNames
   private let operators: Set<UInt32>
-  private let kills: KillService
+  private let kills: KillService?
   private let group: MultiThreadedEventLoopGroup
   private let logger: Logger
   private let listening = Listening()
@@ -35,15 +35,24 @@ package final class ControlService: Service {
     userNames = dependencies.userNames
     let trail = AuditTrail(sink: dependencies.audit, clock: dependencies.clock, logger: logger)
     self.trail = trail
-    let services = ControlServices(dependencies, configuration, trail)
-    kills = services.kills
-    handlers = services.handlers(version: configuration.version)
+    let document = OpenAPIDocument.make(version: configuration.version).encoded(pretty: true)
+    switch dependencies.scopes {
+    case .same(let scope):
+      let services = ControlServices(scope, dependencies, configuration, trail)
+      kills = services.kills
+      handlers = .same(services.handlers.merging(SystemRoutes.open(document: document)) { first, _ in first })
+    case .each(let scope):
+      kills = nil
+      handlers = .each(open: SystemRoutes.open(document: document)) { caller throws(PalanaError) in
+        ControlServices(try await scope(caller), dependencies, configuration, trail).handlers
+      }
+    }
   }
 
-  /// Kills and takes kills back from inside the daemon.
-  package var killService: KillService { kills }
+  /// Kills and takes kills back from inside the daemon; nil where only callers can.
+  package var killService: KillService? { kills }
 
-  /// Port of the TCP listener once it listens; nil without one, or when the service ended first.
+  /// Port of the TCP or network listener once it listens; nil without one, or when the service ended first.
   package func tcpPort() async -> Int? { await listening.tcp.value() }
 
   /// Returns when the Unix socket can be connected to.
@@ -52,9 +61,27 @@ package final class ControlService: Service {
   /// Listens until graceful shutdown: open streams are ended, requests under way are answered.
   package func run() async throws {
     defer { listening.finish() }
-    let socket = configuration.socket
+    let unix = try await unixListener()
+    let tcp = try tcpListener()
+    if unix == nil { listening.unix.set(nil) }
+    if tcp == nil { listening.tcp.set(nil) }
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      if let retries = kills?.retries { tasks.addTask { await cancelWhenGracefulShutdown { await retries.run() } } }
+      if let certificate = configuration.network?.certificate {
+        tasks.addTask { [logger] in await cancelWhenGracefulShutdown { await certificate.keepUp(logger: logger) } }
+      }
+      if let unix { tasks.addTask { try await unix.run() } }
+      if let tcp { tasks.addTask { try await tcp.run() } }
+      // If one of them ends, or fails, while the others would go on, the whole ends: a daemon is not half reachable.
+      try await tasks.next()
+      try await gracefulEnd(&tasks)
+    }
+  }
+
+  private func unixListener() async throws -> (any Service)? {
+    guard let socket = configuration.socket else { return nil }
     try await ControlSocketFile.checkFree(socket.path)
-    let unix = try application(
+    return try application(
       .peerCredentials(names: userNames, operators: operators), hosts: nil,
       address: .unixDomainSocket(path: socket.path),
       perUser: UserConnections(limit: configuration.limits.connectionsPerUser, unlimited: operators)
@@ -68,23 +95,22 @@ package final class ControlService: Service {
         try? await channel.close()
       }
     }
-    let tcp = try configuration.tcp.map { tcp in
-      try application(
-        .token(tcp.token, identity: tcp.identity), hosts: HostCheck(listening: tcp.address, extra: tcp.hostNames),
-        address: .hostname(tcp.address.description, port: tcp.port), perUser: nil
-      ) { [listening] channel in
-        listening.tcp.set(channel.localAddress?.port ?? tcp.port)
-      }
+  }
+
+  private func tcpListener() throws(PalanaError) -> (any Service)? {
+    if let network = configuration.network {
+      // A page on a hostile name cannot know a token, and people reach a service of a cluster by names that it does not know.
+      return try application(
+        .review(network.review), hosts: nil, address: .hostname(network.address.description, port: network.port), perUser: nil,
+        certificate: network.certificate
+      ) { [listening] channel in listening.tcp.set(channel.localAddress?.port ?? network.port) }
     }
-    if tcp == nil { listening.tcp.set(nil) }
-    try await withThrowingTaskGroup(of: Void.self) { tasks in
-      let retries = kills.retries
-      tasks.addTask { await cancelWhenGracefulShutdown { await retries.run() } }
-      tasks.addTask { try await unix.run() }
-      if let tcp { tasks.addTask { try await tcp.run() } }
-      // If one of them ends, or fails, while the others would go on, the whole ends: a daemon is not half reachable.
-      try await tasks.next()
-      try await gracefulEnd(&tasks)
+    guard let tcp = configuration.tcp else { return nil }
+    return try application(
+      .token(tcp.token, identity: tcp.identity), hosts: HostCheck(listening: tcp.address, extra: tcp.hostNames),
+      address: .hostname(tcp.address.description, port: tcp.port), perUser: nil
+    ) { [listening] channel in
+      listening.tcp.set(channel.localAddress?.port ?? tcp.port)
     }
   }
 
@@ -96,7 +122,7 @@ package final class ControlService: Service {
 
   private func application(
     _ authenticator: Authenticator, hosts: HostCheck?, address: BindAddress, perUser: UserConnections?,
-    onRunning: @escaping @Sendable (any Channel) async -> Void
+    certificate: ServerCertificate? = nil, onRunning: @escaping @Sendable (any Channel) async -> Void
   ) throws(PalanaError) -> some Service {
     let limits = configuration.limits
     let authentication = AuthenticationMiddleware(
@@ -107,7 +133,7 @@ package final class ControlService: Service {
     return Application(
       router: router,
       server: HTTPServerBuilder { responder in
-        ControlChannel(responder: responder, limits: limits, perUser: perUser)
+        ControlChannel(responder: responder, limits: limits, perUser: perUser, certificate: certificate)
       },
       configuration: ApplicationConfiguration(
         address: address, availableConnectionsDelegate: .maximum(limits.connections, logger: logger)),
@@ -126,32 +152,26 @@ struct ControlServices {
   let kills: KillService
   let audit: AuditService
 
-  init(_ dependencies: ControlDependencies, _ configuration: ControlConfiguration, _ trail: AuditTrail) {
-    let store = dependencies.store
-    resources = ResourceService(store: store, gateway: dependencies.gateway, trail: trail)
-    secrets = SecretService(
-      store: store, writer: dependencies.secrets, gateway: dependencies.gateway, trail: trail)
+  init(_ scope: ControlScope, _ dependencies: ControlDependencies, _ configuration: ControlConfiguration, _ trail: AuditTrail) {
+    let store = scope.store
+    resources = ResourceService(store: store, gateway: scope.gateway, trail: trail)
+    secrets = SecretService(store: store, writer: scope.secrets, gateway: scope.gateway, trail: trail)
     agents = AgentService(
-      store: store, engine: dependencies.engine, resources: resources, secrets: secrets, trail: trail,
+      store: store, engine: scope.engine, resources: resources, secrets: secrets, trail: trail,
       clock: dependencies.clock, timer: dependencies.timer, activity: dependencies.activity)
-    attacks = AttackService(agents: agents, attacker: dependencies.attacker)
-    egress = EgressRuleService(store: store, resources: resources, tester: dependencies.egressTester)
-    let cutter = PlaneCutter(
-      planes: dependencies.planes, effort: dependencies.killEffort, timer: dependencies.timer)
+    attacks = AttackService(agents: agents, attacker: scope.attacker)
+    egress = EgressRuleService(store: store, resources: resources, tester: scope.egressTester)
     kills = KillService(
-      store: store, cutter: cutter,
-      retries: ContainmentRetries(cutter: cutter, store: store, trail: trail, timer: dependencies.timer),
-      trail: trail, clock: dependencies.clock)
+      store: store, way: KillService.Way(scope.containment, dependencies, store, trail), trail: trail, clock: dependencies.clock)
     audit = AuditService(reader: dependencies.auditReader)
     system = SystemService(
       probe: dependencies.system, resources: resources, trail: trail, installation: configuration.installation,
       version: configuration.version)
   }
 
-  func handlers(version: String) -> RouteHandlers {
-    let document = OpenAPIDocument.make(version: version).encoded(pretty: true)
-    return [
-      SystemRoutes.handlers(system, document: document), ResourceRoutes.handlers(resources, agents),
+  var handlers: RouteHandlers {
+    [
+      SystemRoutes.handlers(system), ResourceRoutes.handlers(resources, agents),
       AgentRoutes.handlers(agents), AttackRoutes.handlers(attacks), SecretRoutes.handlers(secrets), EgressRoutes.handlers(egress),
       ContainmentRoutes.handlers(kills, audit),
     ].reduce(into: [:]) { all, part in all.merge(part) { first, _ in first } }

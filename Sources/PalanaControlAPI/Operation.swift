@@ -1,7 +1,7 @@
 /// The operations of the control API. The raw value is the operation identifier in the OpenAPI document.
 package enum Operation: String, Sendable, CaseIterable {
   case health, openAPI
-  case whoAmI, status, doctor, shutdown
+  case whoAmI, status, cluster, doctor, shutdown
   case listAgents, getAgent, createAgent, updateAgent, deleteAgent
   case listTemplates, getTemplate, createTemplate, updateTemplate, deleteTemplate
   case listPolicies, getPolicy, createPolicy, updatePolicy, deletePolicy

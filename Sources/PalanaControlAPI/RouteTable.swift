@@ -18,6 +18,9 @@ extension Route {
     Route(
       .status, .get, "/v1/status", "The parts of the platform and the agents by phase.",
       response: .json("InstallationStatus")),
+    Route(
+      .cluster, .get, "/v1/cluster", "How to reach the cluster with its own tools; nothing of that kind on one machine.",
+      response: .json("ClusterAccess")),
     Route(.doctor, .get, "/v1/doctor", "Checks of this installation with hints.", response: .json("DoctorReport")),
     Route(
       .shutdown, .post, "/v1/shutdown", "Ends the daemon, with or without its agents.", access: .operator,

@@ -73,6 +73,25 @@ package struct InstallationStatus: Codable, Hashable, Sendable {
   }
 }
 
+/// How a person reaches the cluster of an installation with Kubernetes' own tools.
+package struct ClusterAccess: Codable, Hashable, Sendable {
+  /// What the cluster is called in a kubeconfig.
+  package var name: String
+  /// `https://…` of its API server.
+  package var server: String
+  /// PEM of the authority of the server's certificate; empty: those of the system.
+  package var certificateAuthority: String
+  /// Where the caller's objects stand.
+  package var namespace: String
+
+  package init(name: String, server: String, certificateAuthority: String, namespace: String) {
+    self.name = name
+    self.server = server
+    self.certificateAuthority = certificateAuthority
+    self.namespace = namespace
+  }
+}
+
 /// Checks of an installation.
 package struct DoctorReport: Codable, Hashable, Sendable {
   package enum State: String, Codable, Sendable, CaseIterable { case ok, warn, fail }

@@ -50,6 +50,16 @@ package struct ResourceName: Hashable, Sendable, Comparable, CustomStringConvert
   package static func < (left: Self, right: Self) -> Bool { left.text < right.text }
 }
 
+extension UserIdentity {
+  /// Ten hexadecimal digits of the SHA-256 of the raw identity: what tells two people apart whose sanitized names are the same.
+  package var digits: String { shortDigest(Array(raw.utf8)) }
+}
+
+/// The first ten hexadecimal digits of the SHA-256.
+private func shortDigest(_ bytes: [UInt8]) -> String {
+  SHA256.hash(data: bytes).prefix(5).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+}
+
 /// The identifier of an agent in every object that stands outside the store: sandboxes, interfaces, log folders, audit.
 ///
 /// The name alone is ambiguous between owners and the sanitized pair is too (`a-b` + `c`, `a` + `b-c`), so it ends in
@@ -60,13 +70,7 @@ package struct AgentID: Hashable, Sendable, Comparable, CustomStringConvertible 
 
   /// The identifier of the agent that `owner` calls `name`.
   package init(owner: UserIdentity, name: ResourceName) {
-    var hash = SHA256()
-    hash.update(data: Array(owner.raw.utf8) + [0] + Array(name.text.utf8))
-    let digits = hash.finalize().prefix(5).map { byte in
-      let hex = String(byte, radix: 16)
-      return hex.count == 1 ? "0" + hex : hex
-    }
-    text = name.text + "-" + digits.joined()
+    text = name.text + "-" + shortDigest(Array(owner.raw.utf8) + [0] + Array(name.text.utf8))
   }
 
   /// Reads back an identifier that was written by ``text``.

@@ -44,7 +44,7 @@ enum OperationSamples {
 
   static let all: [Step] =
     [
-      Step(.health), Step(.openAPI), Step(.whoAmI), Step(.doctor),
+      Step(.health), Step(.openAPI), Step(.whoAmI), Step(.cluster), Step(.doctor),
       Step(.createTemplate, body: template), Step(.listTemplates), Step(.getTemplate, ["name": "mine"]),
       Step(.updateTemplate, ["name": "mine"], body: template),
       Step(.createAgent, body: ControlWorld.agent("demo")), Step(.listAgents), Step(.getAgent, demo),

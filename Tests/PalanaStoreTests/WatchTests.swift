@@ -13,30 +13,6 @@ import Testing
     return changes
   }
 
-  @Test func everyChangeComesOnceAndInOrder() async throws {
-    try await withFolder { folder in
-      let store = try await SQLiteStore.open(path: folder + "/s.sqlite", logger: quiet)
-      _ = try await store.create(agent("before"))
-      let stream = store.watch()
-      let made = try await store.create(agent())
-      let (owner, name, uid) = (made.spec.owner, made.metadata.name, try #require(made.metadata.uid))
-      var changed = made
-      changed.spec.command = ["x"]
-      changed = try await store.update(changed)
-      _ = try await store.update(changed)
-      _ = try await store.updateStatus(
-        AgentSpec.self, owner: owner, name: name, uid: uid, status: AgentStatus(phase: .running))
-      _ = try? await store.create(agent())
-      _ = try await store.markDeleted(AgentSpec.self, owner: owner, name: name)
-      try await store.remove(AgentSpec.self, owner: owner, name: name, uid: uid)
-      let changes = await take(5, from: stream)
-      #expect(changes.map(\.event) == [.added, .modified, .statusModified, .modified, .deleted])
-      #expect(changes.allSatisfy { $0.kind == "Agent" && $0.owner == owner && $0.name == name })
-      let versions = changes.compactMap { Int($0.resourceVersion) }
-      #expect(versions == versions.sorted() && Set(versions).count == 5)
-    }
-  }
-
   @Test func ordersOfCommitsIsTheOrderOfTheWatch() async throws {
     try await withFolder { folder in
       let store = try await SQLiteStore.open(path: folder + "/s.sqlite", logger: quiet)

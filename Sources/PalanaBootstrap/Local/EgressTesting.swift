@@ -23,7 +23,9 @@ package struct EgressTesting: Sendable {
   package func explain(_ agent: Agent, _ request: EgressRequest) async throws(PalanaError) -> DecisionExplanation {
     var template: AgentTemplate?
     if let name = agent.spec.effectiveTemplateName {
-      template = try await store.list(AgentTemplateSpec.self, owner: nil).first { $0.metadata.name.text == name }
+      template =
+        try await store.list(AgentTemplateSpec.self, owner: nil).first { $0.metadata.name.text == name }
+        ?? BuiltinTemplates.named(name)
     }
     let policies = try await store.list(EgressPolicySpec.self, owner: nil)
     let core = book.core(for: agent, template: template, policies: policies)

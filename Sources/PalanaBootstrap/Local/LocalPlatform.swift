@@ -66,17 +66,19 @@ struct LocalPlatform: Service {
     let control = try ControlService(
       try await controlConfiguration(),
       ControlDependencies(
-        store: store, engine: runtime,
-        planes: [
-          GatewayPlane(gateway: gateway, projection: projection), NetworkPlane(network), SecretsPlane(source: values),
-          engine,
-        ],
+        scopes: .same(
+          ControlScope(
+            store: store, engine: runtime,
+            containment: .planes([
+              GatewayPlane(gateway: gateway, projection: projection), NetworkPlane(network), SecretsPlane(source: values),
+              engine,
+            ]),
+            secrets: AgentSecrets(store: openBao.control),
+            gateway: GatewayNotice(
+              refresh: { () async throws(PalanaError) in try await projection.refresh() },
+              forget: { agent in values.forget(agent: agent) }),
+            egressTester: testing.explain, attacker: attack.run)),
         audit: audit, auditReader: AuditLogReader(log: auditLog),
-        secrets: AgentSecrets(store: openBao.control),
-        gateway: GatewayNotice(
-          refresh: { () async throws(PalanaError) in try await projection.refresh() },
-          forget: { agent in values.forget(agent: agent) }),
-        egressTester: testing.explain, attacker: attack.run,
         system: probe(gateway: gateway, network: network, guardrails: guardrails, stopper: stopper),
         activity: activity),
       logger: logger)

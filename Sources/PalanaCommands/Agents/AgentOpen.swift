@@ -27,7 +27,7 @@ struct AgentOpen: PalanaCommand {
       return (agent, known.spec.ports ?? [])
     }
     let url = try Self.url(agent, ports)
-    let isOpen = global.server == nil ? await Self.answers(url) : nil
+    let isOpen = context.global.server == nil ? await Self.answers(url) : nil
     try await context.output.result(
       ["url": .string(url.text), "answers": isOpen.map { .bool($0) } ?? .null] as JSONValue, lines: { [url.text] })
     switch isOpen {

@@ -14,6 +14,9 @@ struct CommandContext: Sendable {
   init(global: GlobalOptions, io: CommandIO) {
     self.io = io
     self.global = global
+    // `--home` means the installation on this machine, whatever the environment says.
+    if global.server == nil, global.home == nil, let named = io.environment["PALANA_URL"], !named.isEmpty { self.global.server = named }
+    if global.caFile == nil, let named = io.environment["PALANA_CA_FILE"], !named.isEmpty { self.global.caFile = named }
     let named = io.environment["PALANA_HOME"].flatMap { $0.isEmpty ? nil : $0 }
     home = LocalFile.absolute(global.home ?? named ?? "/var/lib/palana")
     let colourless = global.noColor || !(io.environment["NO_COLOR"] ?? "").isEmpty || io.environment["TERM"] == "dumb"

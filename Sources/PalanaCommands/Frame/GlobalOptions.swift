@@ -10,13 +10,20 @@ struct GlobalOptions: ParsableArguments {
     help: ArgumentHelp("How to write the result: table, json or yaml.", valueName: "format"))
   var output: OutputFormat = .table
 
-  @Option(help: ArgumentHelp("Talk to this control API instead of the local socket.", valueName: "url"))
+  @Option(help: ArgumentHelp("Talk to this control API instead of the local socket (otherwise PALANA_URL).", valueName: "url"))
   var server: String?
 
   @Option(
     help: ArgumentHelp("Read the bearer token from this file (otherwise PALANA_TOKEN).", valueName: "file"),
     completion: .file())
   var tokenFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Accept only servers whose certificate an authority in this PEM file has issued (otherwise PALANA_CA_FILE).",
+      valueName: "file"),
+    completion: .file())
+  var caFile: String?
 
   @Option(help: ArgumentHelp("Act as this user (operators only; audited).", valueName: "identity"))
   var user: String?

@@ -32,7 +32,7 @@ struct PCLI: AsyncParsableCommand {
         subcommands: [UpCommand.self, DownCommand.self, StatusCommand.self, DoctorCommand.self]),
       CommandGroup(
         name: "Session",
-        subcommands: [LoginCommand.self, LogoutCommand.self, WhoAmICommand.self, CompletionCommand.self]),
+        subcommands: [LoginCommand.self, LogoutCommand.self, WhoAmICommand.self, KubeconfigCommand.self, CompletionCommand.self]),
     ])
 
   @OptionGroup(title: "Global options (before or after the command)") var global: GlobalOptions

@@ -25,7 +25,7 @@ struct DoctorCommand: PalanaCommand {
 
   func execute(in context: CommandContext) async throws -> Int32 {
     if let attack { return try await Self.attack(try ResourceName(attack).text, context) }
-    var report = DoctorReport(checks: global.server == nil ? Self.local(context) : [])
+    var report = DoctorReport(checks: context.global.server == nil ? Self.local(context) : [])
     do {
       let remote = try await context.withClient { client in try await client.call(.doctor, as: DoctorReport.self) }
       report.checks += [.init(name: "platform", state: .ok, message: "it answers")] + remote.checks

@@ -22,7 +22,7 @@ struct DownCommand: PalanaCommand {
         try await client.call(.shutdown, body: try .json(encoding: request), as: ShutdownResult.self)
       }
     } catch let error as PalanaError
-      where error.code == .unreachable && global.server == nil && probe.isLocked() != true
+      where error.code == .unreachable && context.global.server == nil && probe.isLocked() != true
     {
       try await context.output.done("The platform is not running.", ShutdownResult(accepted: false))
       return 0
@@ -30,7 +30,7 @@ struct DownCommand: PalanaCommand {
     try await Progress.run("Stopping the platform", context.output) { _ in
       try await Waiting.until("the platform has stopped", within: .seconds(120)) {
         // The lock is held to the very end of the process, the socket is not.
-        if let locked = probe.isLocked(), global.server == nil { return !locked }
+        if let locked = probe.isLocked(), context.global.server == nil { return !locked }
         return try await probe.status() == nil
       }
     }

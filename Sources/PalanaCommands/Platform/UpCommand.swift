@@ -27,7 +27,7 @@ struct UpCommand: PalanaCommand {
   private static let limit = Duration.seconds(60)
 
   func execute(in context: CommandContext) async throws -> Int32 {
-    if global.server != nil {
+    if context.global.server != nil {
       throw PalanaError(.invalid, "‘up’ is for this machine", hint: "leave --server out")
     }
     let probe = PlatformProbe(context: context)

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import FoundationEssentials
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import PalanaControlAPI
 import PalanaCore
 
@@ -26,9 +27,18 @@ struct ControlClient: Sendable {
     // Refused is an answer; asking again only delays the sentence that says so.
     configuration.connectionPool.retryConnectionEstablishment = false
     configuration.httpVersion = .http1Only
+    if let authorities = endpoint.authorities { configuration.tlsConfiguration = try tls(authorities) }
     return try await HTTPClient.withHTTPClient(configuration: configuration) { http in
       try await body(ControlClient(http: http, endpoint: endpoint))
     }
+  }
+
+  private static func tls(_ authorities: [UInt8]) throws -> TLSConfiguration {
+    var tls = TLSConfiguration.makeClientConfiguration()
+    do { tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(authorities)) } catch {
+      throw PalanaError(.invalid, "the file of --ca-file holds no certificates (PEM)")
+    }
+    return tls
   }
 
   /// Calls an operation and decodes its JSON answer.

@@ -15,6 +15,8 @@ struct ControlEndpoint: Sendable {
   let address: Address
   /// For servers; the socket needs none.
   let token: Redacted<String>?
+  /// The only authorities that the server's certificate may chain to, PEM; nil: those of the system.
+  let authorities: [UInt8]?
   /// Whom an operator acts for.
   let user: UserIdentity?
 
@@ -31,10 +33,12 @@ struct ControlEndpoint: Sendable {
       }
       address = .socket(path: path)
       token = nil
+      authorities = nil
       return
     }
     let base = try Self.base(of: server)
     address = .server(base: base)
+    authorities = try global.caFile.map { try LocalFile.read($0, limit: 1 << 20) }
     token = try Self.token(file: global.tokenFile, environment: environment)
     try Self.refuseTokenInClear(base)
   }

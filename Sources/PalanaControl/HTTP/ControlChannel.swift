@@ -2,6 +2,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import PalanaCore
 import Synchronization
 
@@ -13,8 +14,12 @@ struct ControlChannel: ServerChildChannel {
   let limits: ControlLimits
   /// Nil on TCP.
   let perUser: UserConnections?
+  /// Nil: no TLS.
+  let certificate: ServerCertificate?
 
-  init(responder: @escaping HTTPChannelHandler.Responder, limits: ControlLimits, perUser: UserConnections?) {
+  init(
+    responder: @escaping HTTPChannelHandler.Responder, limits: ControlLimits, perUser: UserConnections?, certificate: ServerCertificate?
+  ) {
     http = HTTP1Channel(
       responder: responder,
       configuration: .init(
@@ -22,6 +27,7 @@ struct ControlChannel: ServerChildChannel {
           maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 200)))
     self.limits = limits
     self.perUser = perUser
+    self.certificate = certificate
   }
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
@@ -36,7 +42,12 @@ struct ControlChannel: ServerChildChannel {
   }
 
   private func pipeline(_ channel: any Channel, _ logger: Logger) -> EventLoopFuture<Value> {
-    http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+    if let certificate {
+      do { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: certificate.context)) } catch {
+        return channel.eventLoop.makeFailedFuture(error)
+      }
+    }
+    return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
       let operations = channel.pipeline.syncOperations
       let decoder = try operations.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
       try operations.addHandler(

@@ -18,6 +18,10 @@ enum ActionSchemas {
           ])
       ]),
     "Health": Schema.object(required: ["ok": Schema.boolean]),
+    "ClusterAccess": Schema.object(
+      required: [
+        "name": Schema.text, "server": Schema.text, "certificateAuthority": Schema.text, "namespace": Schema.text,
+      ]),
     "WhoAmI": Schema.object(
       required: [
         "user": Schema.text, "operator": Schema.boolean,

@@ -8,20 +8,18 @@ import PalanaCore
 enum ControlRouter {
   /// - Throws: ``PalanaError`` with code `failed` when an operation has no handler.
   static func make(
-    handlers: RouteHandlers, authentication: AuthenticationMiddleware, trail: AuditTrail, limits: ControlLimits
+    handlers: RouteSource, authentication: AuthenticationMiddleware, trail: AuditTrail, limits: ControlLimits
   ) throws(PalanaError) -> Router<ControlContext> {
     let router = Router(context: ControlContext.self)
     router.add(middleware: ErrorMiddleware())
     router.add(middleware: authentication)
+    try handlers.check()
     for route in Route.all {
-      guard let handler = handlers[route.operation] else {
-        throw PalanaError(.failed, "the operation \(route.operation.rawValue) has no handler")
-      }
       guard let method = HTTPRequest.Method(route.verb.rawValue) else {
         throw PalanaError(.failed, "\(route.verb.rawValue) is not a method")
       }
       router.on(RouterPath(route.path), method: method) { request, context in
-        try await respond(to: request, context, route, handler, trail, limits)
+        try await respond(to: request, context, route, handlers, trail, limits)
       }
     }
     return router
@@ -32,7 +30,7 @@ enum ControlRouter {
   }
 
   private static func respond(
-    to request: Request, _ context: ControlContext, _ route: Route, _ handler: RouteHandler, _ trail: AuditTrail,
+    to request: Request, _ context: ControlContext, _ route: Route, _ handlers: RouteSource, _ trail: AuditTrail,
     _ limits: ControlLimits
   ) async throws -> Response {
     let accepted = ContinuousClock.now
@@ -44,7 +42,7 @@ enum ControlRouter {
       let call = RouteCall(
         route: route, request: request, context: context, caller: caller,
         query: try QueryReader(request.uri.query, for: route), limits: limits, accepted: accepted)
-      return try await handler(call)
+      return try await handlers.handler(of: route, for: caller)(call)
     } catch {
       if route.isMutating { note(error, route, request, context, caller, trail) }
       throw error

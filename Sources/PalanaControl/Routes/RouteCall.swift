@@ -49,3 +49,31 @@ typealias RouteHandler = @Sendable (RouteCall) async throws -> Response
 
 /// Operations with their handlers.
 typealias RouteHandlers = [Operation: RouteHandler]
+
+/// Where the handler of a call comes from.
+enum RouteSource: Sendable {
+  /// The same for everybody.
+  case same(RouteHandlers)
+  /// Made for who is calling; `open`: those of routes that are open to anyone.
+  case each(open: RouteHandlers, @Sendable (Caller) async throws(PalanaError) -> RouteHandlers)
+
+  func handler(of route: Route, for caller: Caller) async throws(PalanaError) -> RouteHandler {
+    let handlers: RouteHandlers =
+      switch self {
+      case .same(let handlers): handlers
+      case .each(let open, let make): route.access == .anyone ? open : try await make(caller)
+      }
+    guard let handler = handlers[route.operation] else { throw Self.missing(route) }
+    return handler
+  }
+
+  /// - Throws: ``PalanaError`` with code `failed` when an operation has no handler, as far as that is known before somebody calls.
+  func check() throws(PalanaError) {
+    guard case .same(let handlers) = self else { return }
+    for route in Route.all where handlers[route.operation] == nil { throw Self.missing(route) }
+  }
+
+  private static func missing(_ route: Route) -> PalanaError {
+    PalanaError(.failed, "the operation \(route.operation.rawValue) has no handler")
+  }
+}

@@ -8,6 +8,8 @@ struct KillScope {
   var target: KillOrderSpec.Target
   /// The agent, when the target is one and it is known.
   var single: KillReport.AgentEntry?
+  /// Whose agents it can be about; nil: anybody's.
+  var owner: UserIdentity?
   var warnings: [String] = []
 
   /// - Parameter mustExist: whether an agent that is not there is an error.
@@ -21,7 +23,7 @@ struct KillScope {
       guard caller.isOperator || user == caller.identity else {
         throw PalanaError(.denied, "only operators may kill the agents of another owner")
       }
-      return KillScope(target: .owner(user))
+      return KillScope(target: .owner(user), owner: user)
     case .template(let name):
       guard caller.isOperator else { throw PalanaError(.denied, "only operators may kill by template") }
       return KillScope(target: .template(try ResourceName(name).text))
@@ -41,7 +43,7 @@ struct KillScope {
       let reference = try agent.reference()
       return KillScope(
         target: .agent(reference.id),
-        single: .init(id: reference.id, name: reference.name, owner: reference.owner))
+        single: .init(id: reference.id, name: reference.name, owner: reference.owner), owner: reference.owner)
     } catch {
       let assumed = AgentID(owner: target, name: name)
       switch error.code {
@@ -50,14 +52,16 @@ struct KillScope {
         // An order outlives its agent: it can be taken back by the same name. Whose orders may be taken back is checked
         // there.
         guard owner == nil || owner == caller.identity || caller.isOperator else { throw error }
-        return KillScope(target: .agent(assumed))
-      case .failed, .unreachable:
-        // The store is in trouble, which is no reason to let an agent go on.
+        return KillScope(target: .agent(assumed), owner: target)
+      case .failed, .unreachable, .conflict:
+        // The store is in trouble, or holds two of this name: no reason to let an agent go on. An operator who names nobody may mean
+        // the agent of anybody.
+        if error.code == .conflict, owner == nil, caller.isOperator { throw error }
         guard owner == nil || owner == caller.identity || caller.isOperator else { throw error }
         return KillScope(
-          target: .agent(assumed), single: .init(id: assumed, name: name.text, owner: target),
+          target: .agent(assumed), single: .init(id: assumed, name: name.text, owner: target), owner: target,
           warnings: ["whether the agent exists could not be checked: \(error.message)"])
-      case .conflict, .denied, .invalid: throw error
+      case .denied, .invalid: throw error
       }
     }
   }

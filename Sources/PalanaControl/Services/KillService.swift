@@ -2,28 +2,44 @@ import PalanaAPI
 import PalanaAudit
 package import PalanaControlAPI
 package import PalanaCore
-package import PalanaStore
+import PalanaStore
 
 /// Cuts agents off, durably and measured, and lets them back.
 ///
 /// A kill waits for nobody: not for the audit trail, not for a plane that hangs, not for an unkill that is under way.
 package struct KillService: Sendable {
+  /// How it reaches the planes.
+  enum Way: Sendable {
+    case planes(PlaneCutter, ContainmentRetries)
+    case orders(@Sendable (_ order: KillOrder, _ accepted: ContinuousClock.Instant) async -> [KillReport.Plane])
+
+    init(_ containment: Containment, _ dependencies: ControlDependencies, _ store: any ResourceStore, _ trail: AuditTrail) {
+      switch containment {
+      case .orders(let follow): self = .orders(follow)
+      case .planes(let planes):
+        let cutter = PlaneCutter(planes: planes, effort: dependencies.killEffort, timer: dependencies.timer)
+        self = .planes(cutter, ContainmentRetries(cutter: cutter, store: store, trail: trail, timer: dependencies.timer))
+      }
+    }
+  }
+
   let store: any ResourceStore
-  let cutter: PlaneCutter
-  let retries: ContainmentRetries
+  let way: Way
   let access: Access
   let trail: AuditTrail
   let clock: WallClock
 
-  package init(
-    store: any ResourceStore, cutter: PlaneCutter, retries: ContainmentRetries, trail: AuditTrail, clock: WallClock
-  ) {
+  init(store: any ResourceStore, way: Way, trail: AuditTrail, clock: WallClock) {
     self.store = store
-    self.cutter = cutter
-    self.retries = retries
+    self.way = way
     self.trail = trail
     self.clock = clock
     access = Access(store: store)
+  }
+
+  /// What goes on with what a kill could not finish; nil where the planes do so themselves.
+  package var retries: ContainmentRetries? {
+    if case .planes(_, let retries) = way { retries } else { nil }
   }
 
   /// Writes the order, then cuts every plane in parallel.
@@ -38,30 +54,41 @@ package struct KillService: Sendable {
     let reason = try Self.reason(request.reason)
     let scope = try await KillScope.resolve(request.target, owner: owner, by: caller, access: access)
     var warnings = scope.warnings
-    var orders: [String] = []
+    var order: KillOrder?
     do {
-      let order = KillOrder(
+      let wanted = KillOrder(
         metadata: ObjectMeta(name: try ResourceName("kill-" + RandomToken.hex(bytes: 8))),
         spec: KillOrderSpec(target: scope.target, reason: reason, by: caller.actor, at: clock.now()))
-      orders = [try await store.create(order).metadata.name.text]
+      order = try await store.create(wanted)
     } catch {
+      // Where the order is all there is, nothing has happened.
+      if case .orders = way { throw error }
       // Cutting what can be cut is still better than not: but nobody may believe that it lasts.
       warnings.append("the order could not be written, the engine may bring the agents back: \(error.message)")
     }
     // After the order: an agent that is created from now on is the engine's to refuse.
     let agents = await affected(scope, &warnings)
     if agents.isEmpty { warnings.append("no agent is covered at present; the order holds for those to come") }
-    let planes =
-      agents.isEmpty
-      ? [] : await cutter.perform(.cut, on: Set(agents.map(\.id)), accepted: accepted)
+    let planes = await cut(Set(agents.map(\.id)), order, accepted)
     let total = accepted.duration(to: .now).milliseconds
     for plane in planes where plane.error != nil {
       warnings.append("the plane ‘\(plane.name)’ is not cut yet and is tried on: \(plane.error ?? "")")
-      await retries.add(plane.name, Set(agents.map(\.id)))
+      await retries?.add(plane.name, Set(agents.map(\.id)))
     }
     let report = KillReport(
-      orders: orders, agents: agents, planes: planes, totalMilliseconds: total, warnings: warnings)
+      orders: order.map { [$0.metadata.name.text] } ?? [], agents: agents, planes: planes, totalMilliseconds: total, warnings: warnings)
     return note("kill", report, scope, reason, caller)
+  }
+
+  private func cut(
+    _ agents: Set<AgentID>, _ order: KillOrder?, _ accepted: ContinuousClock.Instant
+  ) async -> [KillReport.Plane] {
+    switch way {
+    case .planes(let cutter, _): return agents.isEmpty ? [] : await cutter.perform(.cut, on: agents, accepted: accepted)
+    case .orders(let follow):
+      guard let order else { return [] }
+      return await follow(order, accepted)
+    }
   }
 
   /// Takes back the orders with exactly this target and lets back the agents that no other order covers.
@@ -95,15 +122,12 @@ package struct KillService: Sendable {
     var warnings: [String] = []
     let left = try await store.list(KillOrderSpec.self, owner: nil)
     let covered = await affected(scope, &warnings)
-    let stillKilled = try await coveredBy(left)
+    let stillKilled = try await coveredBy(left, scope)
     let free = covered.filter { !stillKilled.contains($0.id) }
     if free.count < covered.count {
       warnings.append("\(covered.count - free.count) of the agents stay killed by other orders")
     }
-    let released = Set(free.map(\.id))
-    await retries.forget(released)
-    let planes = free.isEmpty ? [] : await cutter.perform(.restore, on: released, accepted: accepted)
-    await recut(released, &warnings)
+    let planes = await restore(Set(free.map(\.id)), accepted, &warnings)
     for plane in planes where plane.error != nil {
       warnings.append("the plane ‘\(plane.name)’ is not restored: \(plane.error ?? "")")
     }
@@ -113,13 +137,29 @@ package struct KillService: Sendable {
     return note("restored", report, scope, reason, caller)
   }
 
+  private func restore(
+    _ released: Set<AgentID>, _ accepted: ContinuousClock.Instant, _ warnings: inout [String]
+  ) async -> [KillReport.Plane] {
+    guard case .planes(let cutter, let retries) = way else {
+      if !released.isEmpty { warnings.append("the gateways and the operator let the agents back when they see that the order is gone") }
+      return []
+    }
+    await retries.forget(released)
+    let planes = released.isEmpty ? [] : await cutter.perform(.restore, on: released, accepted: accepted)
+    await recut(released, cutter, retries, &warnings)
+    return planes
+  }
+
   /// A kill that came while planes were being restored may have been undone by that: it is cut again. The order stands
   /// before the cut, so whoever is second always sees it.
-  private func recut(_ released: Set<AgentID>, _ warnings: inout [String]) async {
+  private func recut(
+    _ released: Set<AgentID>, _ cutter: PlaneCutter, _ retries: ContainmentRetries, _ warnings: inout [String]
+  ) async {
     guard !released.isEmpty else { return }
     let again: Set<AgentID>
     do {
-      again = try await coveredBy(try await store.list(KillOrderSpec.self, owner: nil)).intersection(released)
+      let orders = try await store.list(KillOrderSpec.self, owner: nil)
+      again = try await coveredBy(orders, KillScope(target: .all)).intersection(released)
     } catch {
       again = released
     }
@@ -139,9 +179,10 @@ package struct KillService: Sendable {
     }
   }
 
-  private func coveredBy(_ orders: [KillOrder]) async throws(PalanaError) -> Set<AgentID> {
+  /// Of the agents that the scope may be about.
+  private func coveredBy(_ orders: [KillOrder], _ scope: KillScope) async throws(PalanaError) -> Set<AgentID> {
     var ids: Set<AgentID> = []
-    for agent in try await store.list(AgentSpec.self, owner: nil)
+    for agent in try await store.list(AgentSpec.self, owner: scope.owner)
     where orders.contains(where: { $0.spec.target.covers(agent) }) {
       ids.insert(try agent.id())
     }
@@ -151,7 +192,7 @@ package struct KillService: Sendable {
   private func affected(_ scope: KillScope, _ warnings: inout [String]) async -> [KillReport.AgentEntry] {
     do {
       var entries: [KillReport.AgentEntry] = []
-      for agent in try await store.list(AgentSpec.self, owner: nil) where scope.target.covers(agent) {
+      for agent in try await store.list(AgentSpec.self, owner: scope.owner) where scope.target.covers(agent) {
         let reference = try agent.reference()
         entries.append(.init(id: reference.id, name: reference.name, owner: reference.owner))
       }

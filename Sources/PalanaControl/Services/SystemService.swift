@@ -14,12 +14,15 @@ package struct SystemProbe: Sendable {
   package var checks: @Sendable () async -> [DoctorReport.Check]
   /// Begins the end of the daemon and returns at once.
   package var shutdown: @Sendable (_ stopAgents: Bool) async throws(PalanaError) -> Void
+  /// How the cluster is reached by people, with the namespace of one of them; nil on one machine.
+  package var cluster: (@Sendable (UserIdentity) throws(PalanaError) -> ClusterAccess)?
 
   package init(
     startedAt: Timestamp, home: String, gateway: @escaping @Sendable () async -> String,
     components: @escaping @Sendable () async -> [InstallationStatus.Component],
     checks: @escaping @Sendable () async -> [DoctorReport.Check],
-    shutdown: @escaping @Sendable (_ stopAgents: Bool) async throws(PalanaError) -> Void
+    shutdown: @escaping @Sendable (_ stopAgents: Bool) async throws(PalanaError) -> Void,
+    cluster: (@Sendable (UserIdentity) throws(PalanaError) -> ClusterAccess)? = nil
   ) {
     self.startedAt = startedAt
     self.home = home
@@ -27,6 +30,7 @@ package struct SystemProbe: Sendable {
     self.components = components
     self.checks = checks
     self.shutdown = shutdown
+    self.cluster = cluster
   }
 }
 
@@ -50,6 +54,14 @@ package struct SystemService: Sendable {
     return InstallationStatus(
       version: version, startedAt: probe.startedAt, home: probe.home, gateway: await probe.gateway(),
       components: await probe.components(), agents: counts)
+  }
+
+  /// - Throws: ``PalanaError`` with code `notFound` where there is no cluster.
+  package func cluster(_ caller: Caller) throws(PalanaError) -> ClusterAccess {
+    guard let cluster = probe.cluster else {
+      throw PalanaError(.notFound, "this installation is one machine, not a cluster", hint: "kubectl has nothing to reach here")
+    }
+    return try cluster(caller.identity)
   }
 
   package func doctor() async -> DoctorReport { DoctorReport(checks: await probe.checks()) }

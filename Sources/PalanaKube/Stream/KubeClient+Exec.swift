@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+package import PalanaCore
 
 /// What runs in a container, and which of its streams are wanted.
 package struct ExecRequest: Sendable {
@@ -32,12 +33,19 @@ extension KubeClient {
   /// - Parameters:
   ///   - follow: goes on while it runs.
   ///   - tail: so many lines of what was written before; nil: all.
+  ///   - since: nothing older; the server counts in whole seconds.
+  ///   - previous: of the container before the present one.
+  ///   - timestamps: each line begins with the time at which it came and a space.
   package func logs(
-    _ pod: String, in namespace: String, container: String? = nil, follow: Bool = false, tail: Int? = nil
+    _ pod: String, in namespace: String, container: String? = nil, follow: Bool = false, tail: Int? = nil, since: Timestamp? = nil,
+    previous: Bool = false, timestamps: Bool = false
   ) async throws(KubeError) -> KubeBody {
     var items = [("follow", "\(follow)")]
     if let container { items.append(("container", container)) }
     if let tail { items.append(("tailLines", "\(tail)")) }
+    if let since { items.append(("sinceTime", since.description)) }
+    if previous { items.append(("previous", "true")) }
+    if timestamps { items.append(("timestamps", "true")) }
     let path = try Self.pods.path(namespace: namespace, name: pod, subresource: "log")
     return try await server.stream(request(.GET, path + URLText.query(items)))
   }

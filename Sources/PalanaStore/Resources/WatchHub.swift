@@ -1,15 +1,17 @@
 import Synchronization
 
 /// Hands every change to every watcher, each with its own bounded queue: a slow watcher costs the others nothing.
-final class WatchHub: Sendable {
+package final class WatchHub: Sendable {
   private struct WeakWatcher: Sendable {
     weak let watcher: Watcher?
   }
 
   private let watchers = Mutex<[WeakWatcher]>([])
 
+  package init() {}
+
   /// A stream that lives as long as somebody holds it.
-  func subscribe(limit: Int) -> AsyncStream<StoreChange> {
+  package func subscribe(limit: Int) -> AsyncStream<StoreChange> {
     let watcher = Watcher(limit: limit)
     watchers.withLock { watchers in
       watchers.removeAll { $0.watcher == nil }
@@ -18,11 +20,11 @@ final class WatchHub: Sendable {
     return AsyncStream(unfolding: { await watcher.next() }, onCancel: { watcher.finish() })
   }
 
-  func publish(_ change: StoreChange) {
+  package func publish(_ change: StoreChange) {
     for entry in watchers.withLock({ $0 }) { entry.watcher?.offer(change) }
   }
 
-  func finish() {
+  package func finish() {
     for entry in watchers.withLock({ $0 }) { entry.watcher?.finish() }
   }
 }

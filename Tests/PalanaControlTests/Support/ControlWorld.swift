@@ -44,7 +44,7 @@ final class ControlWorld: Sendable {
   private let controls = Mutex<[ControlService]>([])
 
   var port: Int { portBox.withLock { $0 } }
-  var kills: KillService { get throws { try #require(controls.withLock { $0.first }).killService } }
+  var kills: KillService { get throws { try #require(controls.withLock { $0.first }?.killService) } }
   var events: [AuditEvent] { sink.events.withLock { $0 } }
 
   private init(_ settings: Settings) async throws {
@@ -102,18 +102,23 @@ final class ControlWorld: Sendable {
 
   func dependencies(_ person: Person) -> ControlDependencies {
     ControlDependencies(
-      store: store, engine: engine, planes: planes, audit: sink, auditReader: AuditLogReader(log: log),
-      secrets: secrets, gateway: gateway.gateway(secrets),
-      egressTester: { (agent, request) async throws(PalanaError) in
-        let rules = try CompiledRules([RuleSource(name: "agent", rules: agent.spec.egress?.rules ?? [])])
-        return await DecisionCore(rules: rules).explain(request)
-      },
-      attacker: attack,
+      scopes: .same(
+        ControlScope(
+          store: store, engine: engine, containment: .planes(planes), secrets: secrets, gateway: gateway.gateway(secrets),
+          egressTester: { (agent, request) async throws(PalanaError) in
+            let rules = try CompiledRules([RuleSource(name: "agent", rules: agent.spec.egress?.rules ?? [])])
+            return await DecisionCore(rules: rules).explain(request)
+          },
+          attacker: attack)),
+      audit: sink, auditReader: AuditLogReader(log: log),
       system: SystemProbe(
         startedAt: Timestamp(seconds: 1), home: folder, gateway: { "10.77.0.1:3128" },
         components: { [.init(name: "egress", healthy: true, message: "ok")] },
         checks: { [.init(name: "nftables", state: .warn, message: "old", hint: "apt")] },
-        shutdown: { [self] stop throws(PalanaError) in shutdowns.withLock { $0.append(stop) } }),
+        shutdown: { [self] stop throws(PalanaError) in shutdowns.withLock { $0.append(stop) } },
+        cluster: { user in
+          ClusterAccess(name: "test-1", server: "https://127.0.0.1:6443", certificateAuthority: "", namespace: "palana-\(user)")
+        }),
       userNames: UserNames { user in user == geteuid() ? person.rawValue : "user-\(user)" }, killEffort: settings.effort,
       activity: activity)
   }

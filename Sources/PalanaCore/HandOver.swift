@@ -2,7 +2,7 @@ import Synchronization
 
 /// Passes elements from one task to another, one at a time: who gives waits until the other has taken. So nothing piles
 /// up.
-final class HandOver<Element: Sendable>: Sendable {
+package final class HandOver<Element: Sendable>: Sendable {
   private struct State {
     var element: Element?
     var end: Result<Void, any Error>?
@@ -13,8 +13,10 @@ final class HandOver<Element: Sendable>: Sendable {
 
   private let state = Mutex(State())
 
+  package init() {}
+
   /// Gives one element. False: nobody will take any more. One giver at a time.
-  func give(_ element: Element) async -> Bool {
+  package func give(_ element: Element) async -> Bool {
     await withCheckedContinuation { continuation in
       let (taker, isOver) = state.withLock { state -> (CheckedContinuation<Void, Never>?, Bool) in
         guard state.end == nil else { return (nil, true) }
@@ -29,7 +31,7 @@ final class HandOver<Element: Sendable>: Sendable {
   }
 
   /// No more will be given; or nobody will take. What was given before and not taken is gone.
-  func finish(_ end: Result<Void, any Error> = .success(())) {
+  package func finish(_ end: Result<Void, any Error> = .success(())) {
     let (giver, taker) = state.withLock {
       state -> (CheckedContinuation<Bool, Never>?, CheckedContinuation<Void, Never>?) in
       guard state.end == nil else { return (nil, nil) }
@@ -42,7 +44,7 @@ final class HandOver<Element: Sendable>: Sendable {
   }
 
   /// The next element; nil after the end. One taker at a time.
-  func take() async throws -> Element? {
+  package func take() async throws -> Element? {
     while true {
       let (element, giver, end) = state.withLock {
         state -> (Element?, CheckedContinuation<Bool, Never>?, Result<Void, any Error>?) in
@@ -74,10 +76,10 @@ final class HandOver<Element: Sendable>: Sendable {
 }
 
 /// Ends a task when nobody holds this any more: ties the task's life to a stream's.
-final class TaskOwner: Sendable {
+package final class TaskOwner: Sendable {
   private let end: @Sendable () -> Void
 
   /// - Parameter end: cancels the task and wakes it.
-  init(_ end: @escaping @Sendable () -> Void) { self.end = end }
+  package init(_ end: @escaping @Sendable () -> Void) { self.end = end }
   deinit { end() }
 }

@@ -1,0 +1,1 @@
+../../PalanaKubeTests/Support/ScriptedContainer.swift
