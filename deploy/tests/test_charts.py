@@ -138,6 +138,7 @@ class Rendering(unittest.TestCase):
             ({"trust": {"phase": "complete"}}, "/trust/phase"),
             ({"trust": {"allow": {"dataSources": "delete"}}}, "/trust/allow/dataSources"),
             ({"destinations": {"llm": {"hosts": ["*"]}}}, "/destinations/llm/hosts/0"),
+            ({"destinations": {"llm": {"hosts": ["a.example.com", "a.example.com"]}}}, "/destinations/llm/hosts"),
             ({"destinations": {"llm": {"hosts": ["https://llm.example.com"]}}}, "/destinations/llm/hosts/0"),
             ({"egressPolicies": {"Bad_Name": {"rules": []}}}, "Bad_Name"),
             ({"network": {"apiServer": {"ports": []}}}, "/network/apiServer/ports"),
