@@ -72,7 +72,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", asyncHTTPClient, deque, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, serviceLifecycle,
       subprocess, yams,
-    ], testUses: ["KubeTestServer", "PalanaAPI", crypto]),
+    ], testUses: ["Fuzzing", "KubeTestServer", "PalanaAPI", crypto, swiftASN1, x509]),
   // Layer 2: from what is wanted to what an engine applies.
   Module(
     name: "PalanaPlan", uses: ["PalanaCore", "PalanaAPI", "PalanaPolicy"], testUses: ["PalanaManifests", yams],
@@ -90,7 +90,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAudit", "PalanaPolicy", "PalanaSecrets", "CResolve", "CZlib", atomics, crypto, deque, logging,
       nioCore, nioPosix, nioHPACK, nioHTTP1, nioHTTP2, nioTLS, nioSSL, serviceLifecycle, swiftASN1, x509,
-    ], testUses: [nioEmbedded], testExcludes: ["Fuzz/LibFuzzer"]),
+    ], testUses: ["Fuzzing", nioEmbedded], testExcludes: ["Fuzz/LibFuzzer"]),
   Module(
     name: "PalanaControl",
     uses: [
@@ -174,6 +174,9 @@ for module in modules {
       swiftSettings: settings))
 }
 
+// What is tried in a fuzz target, how, and what must hold; it knows no module of ours.
+targets.append(.target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: settings))
+
 if !isFuzzed {
   // Starts API servers for the tests of several modules; it knows none of ours.
   targets.append(.target(name: "KubeTestServer", path: "Tests/KubeTestServer", swiftSettings: settings))
@@ -183,8 +186,11 @@ if isFuzzed {
   targets.append(
     .executableTarget(
       name: "palana-fuzz",
-      dependencies: ["PalanaEgress", "PalanaCore", "PalanaPolicy", "PalanaSecrets", nioCore, nioEmbedded, nioHPACK, nioHTTP2],
-      path: "Tests/PalanaEgressTests/Fuzz", exclude: ["FuzzTargetTests.swift"], swiftSettings: settings))
+      dependencies: [
+        "Fuzzing", "PalanaEgress", "PalanaKube", "PalanaCore", "PalanaPolicy", "PalanaSecrets", nioCore, nioEmbedded, nioHPACK, nioHTTP2,
+      ],
+      path: "Tests", sources: ["PalanaEgressTests/Fuzz/Targets", "PalanaEgressTests/Fuzz/LibFuzzer", "PalanaKubeTests/Fuzz/Targets"],
+      swiftSettings: settings))
 }
 
 let package = Package(

@@ -1,6 +1,6 @@
 """The benchmarks: everything is compared in the same run, in turns; only ratios mean something on another machine.
 
-Usage: run.py [egress|questions|streams|scale|flood|start|kill]… [--quick] [--workers N]… [--nice N] [--without-palana] [--keep]
+Usage: run.py [egress|questions|streams|scale|flood|start|kill|kubernetes]… [--quick] [--workers N]… [--nice N] [--without-palana] [--keep]
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import egress
 import kill
+import kubernetes
 import load
 import machine
 import peers
@@ -28,7 +29,7 @@ import traffic
 from installation import ROOT, release_folder
 
 RESULTS = ROOT / "Benchmarks" / "results"
-AREAS = ("questions", "streams", "scale", "flood", "start", "kill")
+AREAS = ("questions", "streams", "scale", "flood", "start", "kill", "kubernetes")
 # What `egress` stands for.
 EGRESS = ("questions", "streams", "scale", "flood")
 
@@ -80,8 +81,11 @@ def measure_area(context, area, workers, result):
         show(context, table.streams(result[area]))
     elif not context.with_palana:
         context.skip(area, "it measures Palana only")
+    elif area == "kubernetes" and not kubernetes.is_there():
+        context.skip(area, "there is no API server with controllers: set KUBEBUILDER_ASSETS")
     else:
-        runner = {"scale": traffic.scale, "flood": traffic.flood, "start": start.run, "kill": kill.run}[area]
+        runner = {"scale": traffic.scale, "flood": traffic.flood, "start": start.run, "kill": kill.run,
+                  "kubernetes": kubernetes.run}[area]
         result[area] = runner(context)
         show(context, getattr(table, area)(result[area]))
 
@@ -133,7 +137,7 @@ def interrupted(*_):
 
 def main():
     parser = argparse.ArgumentParser(prog="./bench", description="Benchmarks against peers in the same run.")
-    parser.add_argument("areas", nargs="*", metavar="egress|start|kill",
+    parser.add_argument("areas", nargs="*", metavar="egress|start|kill|kubernetes",
                         help=f"all of them when none is named; egress is {', '.join(EGRESS)}, which can be named one by one")
     parser.add_argument("--quick", action="store_true", help="a short run: fewer rounds, fewer connections")
     parser.add_argument("--workers", type=int, action="append", choices=(1, 2), help="only this number of workers (egress)")

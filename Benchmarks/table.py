@@ -100,3 +100,26 @@ def flood(table):
     body = [[name, number(row["p50us"] / 1000, 2), number(row["p99us"] / 1000, 2),
              ratio(row["p99us"], rows[f"idle, {row['host']}"]["p99us"]), str(row["errors"])] for name, row in rows.items()]
     return ["The latency of one agent at 400 requests a second while another floods", *lines(["", "p50 ms", "p99 ms", "p99 to idle", "errors"], body)]
+
+
+def kubernetes(table):
+    first, more, restart, among = table["nothingToReady"], table["more"], table["restart"], table["among"]
+    goals, requests = table["goals"], table["requests"]
+    body = [
+        [f"{first['agents']:,} agents from nothing to ready objects", f"{first['seconds']:,.1f} s ({first['perSecond']:,.0f} a second)",
+         f"{goals['seconds']} s" if first["agents"] == 1000 else "–"],
+        [f"{more['agents']:,} more", f"{more['seconds']:,.1f} s ({more['perSecond']:,.0f} a second)", "–"],
+        ["requests for each agent", f"{requests['each']:.1f} ({requests['writesEach']:.1f} write)", "–"],
+        ["processor time for each agent: the operator, and the server with its controllers",
+         f"{first['operatorCpuMsEach']:.1f}, {first['serverCpuMsEach']:.1f} ms", "–"],
+    ]
+    for name, title in (("change", "one change"), ("repair", "one repair")):
+        body.append([f"{title} among {among['agents']:,} agents", f"{among[name]['medianMs']:,.0f} ms (worst {among[name]['worstMs']:,.0f})", "–"])
+    body += [
+        [f"restart with {restart['agents']:,} agents: all looked at", f"{restart['secondsToLookAtAll']:,.1f} s", "–"],
+        ["… and written", f"{restart['writes']} times", f"{goals['writes']}"],
+        ["… memory, now and at most", f"{restart['memoryMiB']:,.0f}, {restart['mostMemoryMiB']:,.0f} MiB", f"{goals['mebibytes']} MiB"],
+    ]
+    for count, (now, most) in table["memoryMiB"].items():
+        body.append([f"memory after {int(count):,} agents were made, now and at most", f"{now:,.0f}, {most:,.0f} MiB", f"{goals['mebibytes']} MiB"])
+    return ["The operator, with an API server and controllers on the same cores", *lines(["", "measured", "goal"], body)]

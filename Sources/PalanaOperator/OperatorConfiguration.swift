@@ -12,6 +12,8 @@ package struct OperatorConfiguration: Sendable {
   package var workers = 8
   /// How often every agent is looked at although nothing told of a change.
   package var resync = Duration.seconds(600)
+  /// How often it is looked whether the cluster has kinds that it did not have, or no longer has.
+  package var discovery = Duration.seconds(20)
   /// Tells this process from other ones in events and in the lease.
   package var identity: String
   package var clock = WallClock.system

@@ -35,6 +35,62 @@ import Testing
     #expect(.now - start < .seconds(30))
   }
 
+  /// Each piece comes soon after the one before; the whole does not come in time.
+  @Test func anAnswerThatDrips() async throws {
+    var limits = KubeLimits()
+    (limits.timeout, limits.attempts) = (.milliseconds(200), 1)
+    let slow = ScriptedServer.Answer(pieces: [#"{"kind":"Pod""#] + Array(repeating: " ", count: 500) + ["}"], drip: .milliseconds(20))
+    #expect(try await failure(slow, limits)?.kind == .unreachable)
+    try await ScriptedServer.run { _, _ in
+      ScriptedServer.Answer(pieces: [#"{"kind":"#, #""Pod"}"#], pause: .milliseconds(20), drip: .milliseconds(20))
+    } _: { server in
+      try await server.client { client in
+        let pod = try await client.get(pods, "one", in: "ns")
+        #expect(pod.kind == "Pod")
+      }
+    }
+  }
+
+  /// The fast ones are all there before the slow one, which was asked first.
+  @Test func aSlowAnswerHoldsNobodyUp() async throws {
+    let order = try await ScriptedServer.run { _, request in
+      var answer = ScriptedServer.Answer.json(#"{"kind":"Pod"}"#)
+      if request.path.hasSuffix("/slow") { answer.pause = .seconds(2) }
+      return answer
+    } _: { server in
+      try await server.client { client in
+        try await withThrowingTaskGroup(of: String.self) { group in
+          group.addTask {
+            _ = try await client.get(pods, "slow", in: "ns")
+            return "slow"
+          }
+          while server.requests.isEmpty { await Task.yield() }
+          for number in 0..<20 {
+            group.addTask {
+              _ = try await client.get(pods, "fast-\(number)", in: "ns")
+              return "fast"
+            }
+          }
+          return try await group.reduce(into: []) { $0.append($1) }
+        }
+      }
+    }
+    #expect(order == Array(repeating: "fast", count: 20) + ["slow"])
+  }
+
+  /// A write that was throttled changed nothing, and is sent again when the server asked for it.
+  @Test func aWriteKeepsThePauseToo() async throws {
+    try await ScriptedServer.run { number, _ in
+      number == 0 ? ScriptedServer.Answer(status: 429, headers: [("retry-after", "1")]) : .json(#"{"kind":"Pod"}"#)
+    } _: { server in
+      try await server.client { client in
+        let start = ContinuousClock.now
+        _ = try await client.apply(pods, KubeObject(pods, namespace: "ns", name: "one"))
+        #expect(.now - start >= .seconds(1) && server.requests.count == 2)
+      }
+    }
+  }
+
   @Test func anAnswerThatNeverEnds() async throws {
     var limits = KubeLimits()
     limits.responseBytes = 1 << 20

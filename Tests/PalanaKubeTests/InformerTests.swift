@@ -85,6 +85,49 @@ import Testing
     #expect(result.names == ["b", "c"])
   }
 
+  /// A server that knows before it begins says so in the answer itself.
+  @Test(arguments: [#"{"kind":"Status","code":410,"reason":"Expired"}"#, #"{"kind":"Status","code":410,"reason":"Gone"}"#, "gone"])
+  func aWatchThatIsRefusedBecauseItsPlaceIsGone(answer: String) async throws {
+    let result = try await follow { number, _ in
+      switch number {
+      case 0: Self.list(5, "a")
+      case 1: .json(answer, status: 410)
+      case 2: Self.list(20, "b")
+      default: .lines(staysOpen: true)
+      }
+    } until: {
+      $0.filter { $0 == "synced" }.count == 2
+    }
+    #expect(result.told == ["a ->5", "synced", "b ->20", "a 5>-", "synced"])
+    #expect(result.paths.count >= 3 && result.paths[1].contains("watch=true") && !result.paths[2].contains("watch"))
+  }
+
+  @Test func aWatchKeepsThePauseThatTheServerAsksFor() async throws {
+    let start = ContinuousClock.now
+    let result = try await follow { number, _ in
+      switch number {
+      case 0: Self.list(5, "a")
+      case 1: ScriptedServer.Answer(status: 429, headers: [("retry-after", "1")])
+      default: .lines(Self.event("MODIFIED", "a", 9), staysOpen: true)
+      }
+    } until: {
+      $0.contains("a 5>9")
+    }
+    #expect(result.told == ["a ->5", "synced", "failed throttled", "a 5>9"] && .now - start >= .seconds(1))
+    #expect(result.paths.last?.contains("resourceVersion=5&") == true)
+  }
+
+  @Test func aSlowServerIsFollowedToo() async throws {
+    let result = try await follow { number, _ in
+      var answer = number == 0 ? Self.list(5, "a") : .lines(Self.event("MODIFIED", "a", 6), Self.event("DELETED", "a", 7), staysOpen: true)
+      (answer.pause, answer.drip) = (.milliseconds(50), .milliseconds(50))
+      return answer
+    } until: {
+      $0.contains("a 6>-")
+    }
+    #expect(result.told == ["a ->5", "synced", "a 5>6", "a 6>-"])
+  }
+
   @Test func aWatchThatBreaksOffGoesOnWhereItWas() async throws {
     let result = try await follow { number, _ in
       switch number {

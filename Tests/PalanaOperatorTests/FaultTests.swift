@@ -96,6 +96,50 @@ extension OperatorTests {
     }
   }
 
+  /// Cut off by order after order of an operator that dies at each step, and let back in the same way.
+  @Test func anOperatorThatDiesAfterEveryWriteCutsAndLetsBack() async throws {
+    try await TestCluster.run { client, namespace in
+      let home = try TestCluster.namespace(of: "demo")
+      let policies = KubernetesManifest.Kind.networkPolicy.resource
+      let workloads = KubernetesManifest.Kind.statefulSet.resource
+      @Sendable func phase() async throws -> String? { try await TestCluster.phase(client, "demo", in: namespace) }
+      _ = try await client.create(ClusterKinds.agents, TestCluster.agent("demo", in: namespace))
+      try await TestCluster.operating(client) { try await TestCluster.until("it is there") { try await phase() == "Pending" } }
+      let wanted = try await Self.picture(client, home)
+      #expect(wanted.count == 13)
+      var order = KubeObject(ClusterKinds.orders, name: "alice")
+      order["spec"] = [
+        "target": ["owner": "alice@example.com"], "reason": "a test", "by": "sec@example.com", "at": "2026-11-27T10:00:00Z",
+      ]
+      _ = try await client.create(ClusterKinds.orders, order)
+      @Sendable func isCut() async throws -> Bool {
+        let names = try await client.list(policies, Selection(namespace: home)).objects.map(\.name)
+        let workload = try await client.get(workloads, "agent", in: home)
+        guard names == ["default-deny"], workload["spec"]?["replicas"] == 0 else { return false }
+        return try await phase() == "Killed"
+      }
+      var lives = 0
+      while try await !Self.life(client, until: isCut) {
+        lives += 1
+        try #require(lives < 30)
+      }
+      // The policy, the process, the status.
+      #expect(lives >= 2)
+      try await client.delete(ClusterKinds.orders, "alice")
+      @Sendable func isBack() async throws -> Bool {
+        guard try await phase() == "Pending" else { return false }
+        return try await client.find(policies, "paths", in: home) != nil
+      }
+      lives = 0
+      while try await !Self.life(client, until: isBack) {
+        lives += 1
+        try #require(lives < 30)
+      }
+      #expect(lives >= 2)
+      #expect(try await Self.picture(client, home) == wanted)
+    }
+  }
+
   @Test func refusalsOfAllKindsAreGotOver() async throws {
     let errors = [
       KubeError(.conflict, status: 409, "somebody was faster"), KubeError(.server, status: 500, "no"),

@@ -1,3 +1,4 @@
+import Logging
 import PalanaAPI
 import PalanaAudit
 import PalanaCore
@@ -230,6 +231,115 @@ struct OperatorTests {
         try await TestCluster.until("it is stopped") { try await TestCluster.phase(client, "demo", in: namespace) == "Stopped" }
         #expect(await engine.wake(id) == .refused(reason: "it was stopped"))
       }
+    }
+  }
+
+  /// Without a plan nobody knows what its paths should be: each stays as it was written last, or goes.
+  @Test func anAgentThatCannotBePlannedIsHeldShut() async throws {
+    try await TestCluster.run { client, namespace in
+      let home = try TestCluster.namespace(of: "demo")
+      let trail = Trail()
+      let policies = KubernetesManifest.Kind.networkPolicy.resource
+      let roles = KubernetesManifest.Kind.role.resource
+      let spaces = KubernetesManifest.Kind.namespace.resource
+      var other = client
+      other.fieldManager = "somebody"
+      let stranger = other
+      for name in ["demo", "peer"] { _ = try await client.create(ClusterKinds.agents, TestCluster.agent(name, in: namespace)) }
+      var rule = KubeObject(ClusterKinds.rules, namespace: namespace, name: "rule")
+      rule["spec"] = ["owner": "alice@example.com", "from": "demo", "to": "peer", "ports": [80]]
+      _ = try await client.create(ClusterKinds.rules, rule)
+      try await TestCluster.operating(client, audit: trail) {
+        try await TestCluster.until("everything is there") {
+          guard try await Self.isSettled(client, "demo", in: namespace) else { return false }
+          return try await client.find(policies, "peers", in: home) != nil
+        }
+        let before = try await client.get(policies, "peers", in: home)
+        _ = try await client.patch(ClusterKinds.agents, "demo", in: namespace, .merge(["spec": ["template": "no-such-template"]]))
+        try await TestCluster.until("it cannot be planned") { try await TestCluster.phase(client, "demo", in: namespace) == "Failed" }
+        // Also with the operator's own name on it, and by the mark that was there.
+        _ = try await client.patch(policies, "paths", in: home, .merge(["spec": ["egress": [[:]]]]))
+        try await TestCluster.until("the path is closed") { try await client.find(policies, "paths", in: home) == nil }
+        // One that looks like the operator's: the marks of another policy are worth nothing here.
+        var hole = KubeObject(policies, namespace: home, name: "paths")
+        hole.setMetadata("labels", before.metadata["labels"])
+        hole.setMetadata("annotations", before.metadata["annotations"])
+        hole["spec"] = before["spec"]
+        _ = try await stranger.create(policies, hole)
+        try await TestCluster.until("the hole is gone") { try await client.find(policies, "paths", in: home) == nil }
+        _ = try await stranger.patch(policies, "default-deny", in: home, .merge(["spec": ["podSelector": ["matchLabels": ["x": "y"]]]]))
+        _ = try await stranger.patch(
+          roles, "agent-owner", in: home,
+          .json([["op": "add", "path": "/rules/-", "value": ["apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]]]]))
+        _ = try await stranger.patch(
+          spaces, home, .merge(["metadata": ["labels": ["pod-security.kubernetes.io/enforce": "privileged"]]]))
+        try await TestCluster.until("what needs no plan is repaired") {
+          let policy = try await client.find(policies, "default-deny", in: home)
+          let role = try await client.find(roles, "agent-owner", in: home)
+          let space = try await client.get(spaces, home)
+          return policy?["spec"]?["podSelector"] == [:] && role?["rules"]?.array?.count == 3
+            && space.labels["pod-security.kubernetes.io/enforce"] == "restricted"
+        }
+        // What nobody touched is as it was.
+        #expect(try await client.get(policies, "peers", in: home).resourceVersion == before.resourceVersion)
+        let closed = trail.events.filter { $0.details["name"] == "paths" && $0.action == "repair" }
+        #expect(closed.count == 2 && closed.allSatisfy { $0.details["kind"] == "NetworkPolicy" })
+      }
+      // The next operator knows it by the mark.
+      try await TestCluster.operating(client) {
+        _ = try await client.create(ClusterKinds.agents, TestCluster.agent("later", in: namespace))
+        try await TestCluster.until("a later one is there") { try await Self.isSettled(client, "later", in: namespace) }
+        #expect(try await client.find(policies, "peers", in: home) != nil)
+        #expect(try await client.find(policies, "paths", in: home) == nil)
+        _ = try await client.patch(ClusterKinds.agents, "demo", in: namespace, .merge(["spec": ["template": .null]]))
+        try await TestCluster.until("its path is back") { try await client.find(policies, "paths", in: home) != nil }
+      }
+    }
+  }
+
+  /// An engine whose cluster serves other kinds ends, so that the next one knows them.
+  @Test func kindsThatComeLaterAreNoticed() async throws {
+    try await TestCluster.run { client, namespace in
+      let kind = KubernetesManifest.Kind.ciliumNetworkPolicy.resource
+      let definitions = KubeResource(
+        "apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", isNamespaced: false)
+      var configuration = try TestCluster.configuration()
+      configuration.discovery = .milliseconds(100)
+      let before = try await OperatorEngine.kinds(of: client)
+      #expect(!before.contains(.ciliumNetworkPolicy))
+      func engine(_ kinds: [KubernetesManifest.Kind]) -> OperatorEngine {
+        var configuration = configuration
+        configuration.cluster.hasCilium = kinds.contains(.ciliumNetworkPolicy)
+        return OperatorEngine(client, configuration, kinds: kinds, audit: Trail(), logger: Logger(label: "test"))
+      }
+      _ = try await client.create(ClusterKinds.agents, TestCluster.agent("demo", in: namespace))
+      let home = try TestCluster.namespace(of: "demo")
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        let first = engine(before)
+        group.addTask { await first.run() }
+        try await TestCluster.until("it works") { try await Self.isSettled(client, "demo", in: namespace) }
+        var definition = KubeObject(definitions, name: "ciliumnetworkpolicies.cilium.io")
+        let schema: JSONValue = ["openAPIV3Schema": ["type": "object", "x-kubernetes-preserve-unknown-fields": true]]
+        definition["spec"] = [
+          "group": "cilium.io", "scope": "Namespaced",
+          "names": ["plural": "ciliumnetworkpolicies", "kind": "CiliumNetworkPolicy", "listKind": "CiliumNetworkPolicyList"],
+          "versions": [["name": "v2", "served": true, "storage": true, "schema": schema]],
+        ]
+        _ = try await client.create(definitions, definition)
+        // It ends by itself.
+        try await group.next()
+        let kinds = try await OperatorEngine.kinds(of: client)
+        #expect(kinds.contains(.ciliumNetworkPolicy))
+        let second = engine(kinds)
+        group.addTask { await second.run() }
+        try await TestCluster.until("the policy is there") { try await client.find(kind, "agent", in: home) != nil }
+        let policy = try await client.get(kind, "agent", in: home)
+        #expect(policy["spec"]?["egressDeny"]?[0]?["toEntities"] == ["kube-apiserver"])
+        try await client.delete(definitions, "ciliumnetworkpolicies.cilium.io")
+        // That kinds go is noticed too.
+        try await group.next()
+      }
+      try await TestCluster.until("the kind is gone") { try await !client.serves(kind) }
     }
   }
 

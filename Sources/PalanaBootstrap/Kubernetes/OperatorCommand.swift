@@ -105,17 +105,16 @@ private struct OperatorRole: Service, CustomStringConvertible {
     let election = LeaderElection(client, namespace: namespace, name: OperatorName.lease, identity: identity, logger: logger)
     while true {
       try await election.lead {
-        // Anew each time: what was true when the turn was lost says nothing now.
+        // Anew each time: what was true when the turn ended says nothing now.
         let kinds = try await kinds()
         let configuration = try file.configuration(identity: identity, hasCilium: kinds.contains(.ciliumNetworkPolicy))
         await withDiscardingTaskGroup { group in
           if let admission { group.addTask { await admission.register(audit: audit) } }
-          group.addTask {
-            let engine = OperatorEngine(client, configuration, kinds: kinds, audit: audit, logger: logger)
-            current.set(engine)
-            defer { current.set(nil) }
-            await engine.run()
-          }
+          let engine = OperatorEngine(client, configuration, kinds: kinds, audit: audit, logger: logger)
+          current.set(engine)
+          await engine.run()
+          current.set(nil)
+          group.cancelAll()
         }
       }
       try Task.checkCancellation()

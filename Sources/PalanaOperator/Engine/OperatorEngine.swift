@@ -57,8 +57,26 @@ package struct OperatorEngine: Sendable {
     return kinds
   }
 
-  /// Runs until it is cancelled.
+  /// Runs until it is cancelled, or until the cluster serves other kinds of objects than it did: then it begins anew, with those.
   package func run() async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { await work() }
+      group.addTask { await untilOtherKinds() }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  private func untilOtherKinds() async {
+    while (try? await Task.sleep(for: configuration.discovery)) != nil {
+      // A server that does not answer says nothing about its kinds.
+      guard let kinds = try? await Self.kinds(of: client), Set(kinds) != Set(copy.objects.keys) else { continue }
+      logger.notice("the cluster serves other kinds", metadata: ["kinds": "\(kinds.map(\.rawValue).joined(separator: " "))"])
+      return
+    }
+  }
+
+  private func work() async {
     let barrier = SyncBarrier(count: 6 + copy.objects.count)
     await withDiscardingTaskGroup { group in
       for watch in watches(barrier) { group.addTask { await watch() } }
@@ -132,7 +150,7 @@ package struct OperatorEngine: Sendable {
   private func watch(_ barrier: SyncBarrier, _ kind: KubernetesManifest.Kind, _ cache: ObjectCache<Kept>) -> Watch {
     let (copy, queue, memory) = (copy, queue, memory)
     // Policies add up, so those of others in an agent's namespace matter too.
-    let isOpen = kind == .networkPolicy || kind == .ciliumNetworkPolicy
+    let isOpen = kind.isPolicy
     let ownSlices = "\(AgentLabels.selector),\(AgentLabels.sliceManager)=\(AgentLabels.manager)"
     let labels = kind == .endpointSlice ? ownSlices : AgentLabels.selector
     return watch(

@@ -19,6 +19,7 @@ struct ObjectWriter: Sendable {
   let cluster: any ClusterWriting
   let copy: ClusterCopy
   let memory: WriteMemory
+  let seal: PolicySeal
 
   /// The newest that is known.
   func current(_ member: ClusterCopy.Member) -> Kept? { memory.newest(member, told: copy.object(member)) }
@@ -26,8 +27,11 @@ struct ObjectWriter: Sendable {
   /// - Throws: ``KubeError``; of kind `conflict` while the object is being deleted.
   func ensure(_ wanted: KubernetesManifest) async throws(KubeError) -> Outcome {
     let member = ClusterCopy.Member(kind: wanted.kind, key: ObjectKey(namespace: wanted.namespace ?? "", name: wanted.name))
-    let digest = Digest.text(wanted.json.encoded(sortedKeys: true))
     var marked = wanted
+    if wanted.kind.isPolicy {
+      marked.annotations[PolicySeal.annotation] = seal.text(wanted.kind, member.key.namespace, wanted.name, .object(wanted.body))
+    }
+    let digest = Digest.text(marked.json.encoded(sortedKeys: true))
     marked.annotations[Self.appliedAnnotation] = digest
     let before = current(member)
     if let before {

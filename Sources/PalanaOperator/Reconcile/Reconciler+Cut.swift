@@ -76,7 +76,7 @@ extension Reconciler {
 
   private func defaultDeny(_ identity: SeenAgent.Identity) -> KubernetesManifest? {
     guard copy.objects[.networkPolicy] != nil else { return nil }
-    return KubernetesRenderer.defaultDeny(owner: identity.owner, name: identity.name)
+    return AgentEnclosure(owner: identity.owner, name: identity.name, uid: "", source: "").nothing()
   }
 
   /// Whether its namespace is there and made for it.

@@ -27,6 +27,14 @@ extension Reconciler {
   }
 
   private func wish(_ pass: inout Pass) async throws(PassFailure) -> Verdict {
+    do throws(PassFailure) { try plan(&pass) } catch {
+      try await holdShut(&pass)
+      throw error
+    }
+    return .next
+  }
+
+  private func plan(_ pass: inout Pass) throws(PassFailure) {
     let namespace = pass.identity.namespace
     let workload = writer.current(.init(kind: .statefulSet, key: ObjectKey(namespace: namespace, name: KubernetesRenderer.Name.agent)))
     let wish = try AgentWish.make(pass.seen, pass.identity, copy, workload, configuration.platform)
@@ -43,7 +51,6 @@ extension Reconciler {
       throw .stalled(reason: "Invalid", message: error.description)
     }
     pass.wish = wish
-    return .next
   }
 
   /// Whether the namespace is this agent's, before anything is written into it.
@@ -71,7 +78,7 @@ extension Reconciler {
   }
 
   /// Its own, or that of an agent of the same owner and name that is no more: then it has that one's data.
-  private func isOwn(_ namespace: Kept, _ pass: Pass) -> Bool {
+  func isOwn(_ namespace: Kept, _ pass: Pass) -> Bool {
     guard let uid = namespace.annotation(AgentLabels.agentUID) else {
       return memory.matched(.init(kind: .namespace, key: namespace.key)) != nil
     }
@@ -98,7 +105,7 @@ extension Reconciler {
     return .next
   }
 
-  private func apply(_ pass: inout Pass) async throws(PassFailure) -> Verdict {
+  func apply(_ pass: inout Pass) async throws(PassFailure) -> Verdict {
     for manifest in pass.manifests {
       do throws(KubeError) {
         let outcome = try await writer.ensure(manifest)

@@ -16,7 +16,8 @@ struct Reconciler: Sendable {
   let events: EventRecorder
   let logger: Logger
 
-  var writer: ObjectWriter { ObjectWriter(cluster: cluster, copy: copy, memory: memory) }
+  var writer: ObjectWriter { ObjectWriter(cluster: cluster, copy: copy, memory: memory, seal: seal) }
+  var seal: PolicySeal { PolicySeal(key: configuration.proxyToken) }
 
   /// One look. Never throws: a failure becomes the agent's status, and a later look.
   func reconcile(_ key: ObjectKey) async -> WorkQueue<ObjectKey>.Outcome {

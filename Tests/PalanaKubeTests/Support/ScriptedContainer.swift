@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import NIOWebSocket
 import PalanaCore
 import Synchronization
@@ -74,20 +75,25 @@ final class ScriptedContainer: Sendable {
   /// Runs `body` with a client of the container.
   static func run<Value: Sendable>(
     _ answer: Answer = .accepts(), _ authentication: KubeAuthentication = .none, limits: KubeLimits = KubeLimits(),
-    _ script: @escaping Script, _ body: (KubeClient, ScriptedContainer) async throws -> Value
+    tls: (server: TLSConfiguration, authorities: [UInt8])? = nil, _ script: @escaping Script,
+    _ body: (KubeClient, ScriptedContainer) async throws -> Value
   ) async throws -> Value {
     let heads = Heads()
+    let context = try tls.map { try NIOSSLContext(configuration: $0.server) }
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .bind(host: "127.0.0.1", port: 0) { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
+          if let context { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
+          return try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
             configuration: .init(upgradeConfiguration: configuration(answer, heads)))
         }
       }
     let container = ScriptedContainer(port: listener.channel.localAddress?.port ?? 0, heads)
-    let server = try KubeServer(
-      KubeEndpoint(url: "http://127.0.0.1:\(container.port)", authentication: authentication), limits: limits)
+    let endpoint = KubeEndpoint(
+      url: "\(tls == nil ? "http" : "https")://127.0.0.1:\(container.port)", authorities: tls?.authorities,
+      authentication: authentication)
+    let server = try KubeServer(endpoint, limits: limits)
     do {
       let value = try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await serve(listener, script) }

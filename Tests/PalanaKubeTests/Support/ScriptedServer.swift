@@ -1,8 +1,10 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import PalanaCore
 import Synchronization
+import X509
 
 @testable import PalanaKube
 
@@ -13,6 +15,8 @@ final class ScriptedServer: Sendable {
     var path: String
     var headers: HTTPHeaders
     var body: String
+    /// The subject of the client's certificate.
+    var peer: String?
   }
 
   struct Answer: Sendable {
@@ -28,6 +32,10 @@ final class ScriptedServer: Sendable {
     var hangs = false
     /// How often the last piece comes again, each time only when the one before has gone out.
     var repeats = 0
+    /// The time before it.
+    var pause = TimeAmount.zero
+    /// The time before each of its pieces.
+    var drip = TimeAmount.zero
 
     static func json(_ text: String, status: Int = 200) -> Answer { Answer(status: status, pieces: [text]) }
     static func lines(_ lines: String..., staysOpen: Bool = false) -> Answer {
@@ -38,6 +46,7 @@ final class ScriptedServer: Sendable {
   typealias Script = @Sendable (Int, Request) -> Answer
 
   let port: Int
+  private let scheme: String
   private let listener: any Channel
   private let state: Shared
 
@@ -49,8 +58,9 @@ final class ScriptedServer: Sendable {
     init(script: @escaping Script) { self.script = script }
   }
 
-  private init(_ listener: any Channel, _ state: Shared) {
+  private init(_ listener: any Channel, _ state: Shared, _ scheme: String) {
     self.listener = listener
+    self.scheme = scheme
     self.state = state
     port = listener.localAddress?.port ?? 0
   }
@@ -61,19 +71,21 @@ final class ScriptedServer: Sendable {
 
   /// Runs `body` against a server; `script` gets the number of the request, from 0.
   static func run<Value>(
-    _ script: @escaping Script, _ body: (ScriptedServer) async throws -> Value
+    tls: TLSConfiguration? = nil, _ script: @escaping Script, _ body: (ScriptedServer) async throws -> Value
   ) async throws -> Value {
     let state = Shared(script: script)
+    let context = try tls.map { try NIOSSLContext(configuration: $0) }
     let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
+          if let context { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
           try channel.pipeline.syncOperations.configureHTTPServerPipeline()
           try channel.pipeline.syncOperations.addHandler(Answerer(state))
         }
       }
       .bind(host: "127.0.0.1", port: 0).get()
-    let server = ScriptedServer(listener, state)
+    let server = ScriptedServer(listener, state, tls == nil ? "http" : "https")
     do {
       let value = try await body(server)
       try? await listener.close()
@@ -85,7 +97,7 @@ final class ScriptedServer: Sendable {
   }
 
   func endpoint(_ authentication: KubeAuthentication = .none) -> KubeEndpoint {
-    KubeEndpoint(url: "http://127.0.0.1:\(port)", authentication: authentication)
+    KubeEndpoint(url: "\(scheme)://127.0.0.1:\(port)", authentication: authentication)
   }
 
   /// A client of it, closed after `body`.
@@ -117,7 +129,8 @@ final class Answerer: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
-    case .head(let head): request = .init(method: head.method, path: head.uri, headers: head.headers, body: "")
+    case .head(let head):
+      request = .init(method: head.method, path: head.uri, headers: head.headers, body: "", peer: Self.peer(context))
     case .body(let bytes): request?.body += String(buffer: bytes)
     case .end:
       guard let request else { return }
@@ -125,7 +138,26 @@ final class Answerer: ChannelInboundHandler {
         requests.append(request)
         return requests.count - 1
       }
-      answer(state.script(number, request), context)
+      let answer = state.script(number, request)
+      guard answer.pause > .zero else { return self.answer(answer, context) }
+      context.eventLoop.assumeIsolated().scheduleTask(in: answer.pause) { self.answer(answer, context) }
+    }
+  }
+
+  private static func peer(_ context: ChannelHandlerContext) -> String? {
+    guard let leaf = try? context.pipeline.syncOperations.nioSSL_peerCertificate(), let bytes = try? leaf.toDERBytes() else { return nil }
+    return (try? Certificate(derEncoded: bytes))?.subject.description
+  }
+
+  private func drip(_ answer: ScriptedServer.Answer, _ context: ChannelHandlerContext) {
+    guard context.channel.isActive else { return }
+    var rest = answer
+    rest.pieces.removeFirst()
+    context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: answer.pieces.first ?? "")))), promise: nil)
+    if rest.pieces.isEmpty {
+      if !answer.staysOpen { context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil) }
+    } else {
+      context.eventLoop.assumeIsolated().scheduleTask(in: answer.drip) { self.drip(rest, context) }
     }
   }
 
@@ -134,6 +166,7 @@ final class Answerer: ChannelInboundHandler {
     var head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: answer.status))
     for (name, value) in answer.headers { head.headers.add(name: name, value: value) }
     context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+    if answer.drip > .zero, !answer.pieces.isEmpty { return drip(answer, context) }
     for piece in answer.pieces { context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: piece)))), promise: nil) }
     if answer.breaksOff { return context.close(promise: nil) }
     if answer.repeats > 0 {

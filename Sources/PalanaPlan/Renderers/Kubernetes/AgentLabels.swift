@@ -26,10 +26,10 @@ package enum AgentLabels {
 
   static func labels(_ plan: AgentPlan) -> [String: String] { labels(owner: plan.owner, name: plan.name) }
 
-  static func labels(owner raw: UserIdentity, name: ResourceName) -> [String: String] {
+  static func labels(owner identity: UserIdentity, name: ResourceName) -> [String: String] {
     [
-      managedBy: manager, agent: name.text, agentID: AgentID(owner: raw, name: name).text,
-      owner: SanitizedName(sanitizing: raw.raw).text,
+      managedBy: manager, agent: name.text, agentID: AgentID(owner: identity, name: name).text,
+      owner: SanitizedName(sanitizing: identity.raw).text,
     ]
   }
 }

@@ -37,6 +37,9 @@ package struct KubernetesManifest: Hashable, Sendable {
       }
     }
 
+    /// Whether it opens ways for what is otherwise closed in.
+    package var isPolicy: Bool { self == .networkPolicy || self == .ciliumNetworkPolicy }
+
     /// Members in which anything more than what is wanted would widen what the agent or somebody else may do.
     package var exact: Set<String> {
       switch self {

@@ -1,49 +1,14 @@
 import PalanaCore
 
 extension KubernetesRenderer {
+  var enclosure: AgentEnclosure { AgentEnclosure(owner: plan.owner, name: plan.name, uid: plan.uid, source: run.source) }
+
   /// The namespace, who may do what in it, how much it may take, its storage and the authority it trusts.
   func boundary() -> [KubernetesManifest] {
     [
-      own(), manifest(.serviceAccount, Name.agent, ["automountServiceAccountToken": false]),
-      role(), binding(), quota(), range(), storage(),
+      enclosure.space(), enclosure.account(), enclosure.role(), enclosure.binding(), quota(), range(), storage(),
       manifest(.configMap, Name.authority, ["data": ["ca.crt": .string(facts.caCertificate)]]),
     ]
-  }
-
-  private func own() -> KubernetesManifest {
-    var manifest = KubernetesManifest(
-      kind: .namespace, namespace: nil, name: namespace, labels: AgentLabels.labels(plan), body: [:])
-    for mode in ["enforce", "warn", "audit"] {
-      manifest.labels["pod-security.kubernetes.io/\(mode)"] = "restricted"
-      manifest.labels["pod-security.kubernetes.io/\(mode)-version"] = "latest"
-    }
-    manifest.annotations = [
-      AgentLabels.owner: plan.owner.raw, AgentLabels.agentUID: plan.uid, AgentLabels.source: run.source,
-    ]
-    return manifest
-  }
-
-  /// What an owner may do with their own agent: see it and work inside of it. Whoever could write here could write the policies.
-  private func role() -> KubernetesManifest {
-    manifest(
-      .role, Name.owner,
-      [
-        "rules": [
-          ["apiGroups": [""], "resources": ["pods", "pods/log", "events"], "verbs": ["get", "list", "watch"]],
-          ["apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]],
-          ["apiGroups": ["apps"], "resources": ["statefulsets"], "verbs": ["get", "list", "watch"]],
-        ]
-      ])
-  }
-
-  private func binding() -> KubernetesManifest {
-    let group: JSONValue = "rbac.authorization.k8s.io"
-    return manifest(
-      .roleBinding, Name.owner,
-      [
-        "roleRef": ["apiGroup": group, "kind": "Role", "name": .string(Name.owner)],
-        "subjects": [["apiGroup": group, "kind": "User", "name": .string(plan.owner.raw)]],
-      ])
   }
 
   private func quota() -> KubernetesManifest {

@@ -4,17 +4,9 @@ package import PalanaCore
 extension KubernetesRenderer {
   /// Nothing goes in or out, then the exact paths that do.
   func network() -> [KubernetesManifest] {
-    let nothing = Self.defaultDeny(owner: plan.owner, name: plan.name)
+    let nothing = enclosure.nothing()
     guard !run.isCut else { return [nothing] }
     return [nothing, paths()] + peers() + cilium()
-  }
-
-  /// Needs no plan, so that it can be kept whatever state the agent is in.
-  package static func defaultDeny(owner: UserIdentity, name: ResourceName) -> KubernetesManifest {
-    KubernetesManifest(
-      kind: .networkPolicy, namespace: AgentNamespace.name(owner: owner, agent: name), name: Name.defaultDeny,
-      labels: AgentLabels.labels(owner: owner, name: name),
-      body: ["spec": ["podSelector": [:], "policyTypes": ["Ingress", "Egress"]]])
   }
 
   private func paths() -> KubernetesManifest {

@@ -1,4 +1,5 @@
 import Foundation
+import Fuzzing
 
 // The way from libFuzzer to a target. Only `scripts/fuzz` builds it: libFuzzer brings `main`.
 
@@ -8,7 +9,7 @@ public func initialize(
   _ count: UnsafeMutablePointer<CInt>, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>
 ) -> CInt {
   guard let target = chosen else {
-    fail("PALANA_FUZZ_TARGET is none of: \(FuzzTarget.all.map(\.name).joined(separator: " "))")
+    fail("PALANA_FUZZ_TARGET is none of: \(all.map(\.name).joined(separator: " "))")
   }
   if let folder = ProcessInfo.processInfo.environment["PALANA_FUZZ_SEEDS"] {
     for (number, seed) in target.seeds.enumerated() {
@@ -30,7 +31,8 @@ public func test(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   return 0
 }
 
-private let chosen = FuzzTarget.all.first { $0.name == ProcessInfo.processInfo.environment["PALANA_FUZZ_TARGET"] }
+private let all = FuzzTarget.egress + FuzzTarget.kube
+private let chosen = all.first { $0.name == ProcessInfo.processInfo.environment["PALANA_FUZZ_TARGET"] }
 
 /// Ends the run in the way that libFuzzer takes for a finding.
 private func fail(_ problem: String) -> Never {

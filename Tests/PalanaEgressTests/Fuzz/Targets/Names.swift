@@ -1,3 +1,4 @@
+import Fuzzing
 import PalanaPolicy
 
 @testable import PalanaEgress
