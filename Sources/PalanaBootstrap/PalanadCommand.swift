@@ -9,7 +9,7 @@ package struct PalanadCommand: AsyncParsableCommand {
     commandName: "palanad", abstract: "The daemons of Palana.", version: PalanaVersion.current,
     subcommands: [
       LocalCommand.self, GatewayCommand.self, OperatorCommand.self, ControlCommand.self, ReaperCommand.self, VaultCommand.self,
-      CRDsCommand.self, AdmissionCommand.self, AttackCommand.self,
+      SecretFilesCommand.self, CRDsCommand.self, AdmissionCommand.self, AttackCommand.self,
     ])
 
   package init() {}

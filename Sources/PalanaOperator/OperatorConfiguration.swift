@@ -8,6 +8,8 @@ package struct OperatorConfiguration: Sendable {
   package var cluster: ClusterFacts
   /// The second factor of the agent with this uid at the gateway.
   package var proxyToken: @Sendable (String) -> Redacted<String>
+  /// The rights of agents in the secret store; nil: the operator has none to give.
+  package var grants: GrantKeeper?
   /// Agents that are worked on at the same time.
   package var workers = 8
   /// How often every agent is looked at although nothing told of a change.

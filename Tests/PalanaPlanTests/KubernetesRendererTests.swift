@@ -30,6 +30,7 @@ struct KubernetesRendererTests {
     struct Facts: Decodable {
       var llm: ClusterFacts.Place?
       var vault: ClusterFacts.Place?
+      var secretFiles: ClusterFacts.SecretFiles?
       var hostImage: String?
       var storageClass: String?
       var browser: ClusterFacts.Browser?
@@ -55,14 +56,14 @@ struct KubernetesRendererTests {
         isWanted: run.isWanted, isCut: run.isCut ?? false, number: run.number ?? 0, ended: run.ended, incoming: run.incoming ?? [],
         outgoing: run.outgoing ?? [], source: run.source)
       state.isIdle = run.isIdle ?? false
-      return KubernetesRenderer(
-        plan, state,
-        ClusterFacts(
-          gateway: .init(namespace: "palana-system", labels: ["app.kubernetes.io/name": "palana-gateway"], ports: [3128]),
-          llm: facts?.llm, dns: .init(namespace: "kube-system", labels: ["k8s-app": "kube-dns"], ports: [53]), vault: facts?.vault,
-          names: [gateway + ".cluster.local"], caCertificate: "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n",
-          hostImage: facts?.hostImage, storageClass: facts?.storageClass, browser: facts?.browser,
-          hasUserNamespaces: facts?.hasUserNamespaces ?? false, hasCilium: facts?.hasCilium ?? false))
+      var around = ClusterFacts(
+        gateway: .init(namespace: "palana-system", labels: ["app.kubernetes.io/name": "palana-gateway"], ports: [3128]),
+        llm: facts?.llm, dns: .init(namespace: "kube-system", labels: ["k8s-app": "kube-dns"], ports: [53]), vault: facts?.vault,
+        names: [gateway + ".cluster.local"], caCertificate: "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n",
+        hostImage: facts?.hostImage, storageClass: facts?.storageClass, browser: facts?.browser,
+        hasUserNamespaces: facts?.hasUserNamespaces ?? false, hasCilium: facts?.hasCilium ?? false)
+      around.secretFiles = facts?.secretFiles
+      return KubernetesRenderer(plan, state, around)
     }
   }
 
@@ -70,7 +71,7 @@ struct KubernetesRendererTests {
     try YAMLDecoder().decode(Input.self, from: String(contentsOf: folder.appending(path: "\(name).in.yaml"), encoding: .utf8))
   }
 
-  @Test("the recorded objects", arguments: ["minimal", "full", "cilium", "killed", "killed-running", "idle"])
+  @Test("the recorded objects", arguments: ["minimal", "full", "cilium", "killed", "killed-running", "idle", "secrets"])
   func golden(name: String) throws {
     let renderer = try Self.input(name).renderer()
     let text = try YAMLText.documents(try renderer.manifests().map(\.json))
@@ -84,7 +85,7 @@ struct KubernetesRendererTests {
   }
 
   /// The pod security standard “restricted”, which the namespace also demands.
-  @Test("every pod is confined", arguments: ["minimal", "full", "cilium", "killed", "killed-running"])
+  @Test("every pod is confined", arguments: ["minimal", "full", "cilium", "killed", "killed-running", "secrets"])
   func confined(name: String) throws {
     let manifests = try Self.input(name).renderer().manifests()
     let workload = try #require(manifests.first { $0.kind == .statefulSet }?.json)
@@ -96,7 +97,11 @@ struct KubernetesRendererTests {
     #expect(context?["allowPrivilegeEscalation"] == false && context?["readOnlyRootFilesystem"] == true)
     #expect(context?["capabilities"] == ["drop": ["ALL"]])
     #expect(pod["hostNetwork"] == nil && pod["hostPID"] == nil && pod["hostIPC"] == nil)
-    for volume in pod["volumes"]?.array ?? [] { #expect(volume["hostPath"] == nil && volume["projected"] == nil) }
+    for volume in pod["volumes"]?.array ?? [] {
+      #expect(volume["hostPath"] == nil)
+      #expect(volume["projected"] == nil || (name == "secrets" && volume["name"] == "vault-token"))
+    }
+    for container in pod["initContainers"]?.array ?? [] { #expect(container["securityContext"] == context) }
     // What denies everything is there whatever else is, and before anything that runs.
     let deny = try #require(manifests.firstIndex { $0.kind == .networkPolicy && $0.name == "default-deny" })
     let start = try #require(manifests.firstIndex { $0.kind == .statefulSet })
@@ -122,6 +127,34 @@ struct KubernetesRendererTests {
     #expect(try reaches(input))
     input.bindings?.removeAll { $0.spec.access == .agentReadable }
     #expect(try !reaches(input))
+  }
+
+  @Test("the platform's own containers alone have the token for the secret store")
+  func secretFiles() throws {
+    var input = try Self.input("secrets")
+    func pod(_ input: Input) throws -> JSONValue? {
+      try input.renderer().manifests().first { $0.kind == .statefulSet }?.json["spec"]?["template"]?["spec"]
+    }
+    let pod1 = try #require(try pod(input))
+    func mounts(_ container: JSONValue?) -> [String] {
+      (container?["volumeMounts"]?.array ?? []).map { "\($0["name"]?.string ?? ""):\($0["readOnly"] == true ? "ro" : "rw")" }
+    }
+    let own = mounts(pod1["containers"]?[0])
+    #expect(own.contains("secrets:ro") && !own.contains { $0.hasPrefix("vault-") })
+    let platform = try #require(pod1["initContainers"]?.array)
+    #expect(platform.count == 2 && platform[0]["restartPolicy"] == nil && platform[1]["restartPolicy"] == "Always")
+    for container in platform {
+      #expect(mounts(container) == ["secrets:rw", "vault-token:ro", "vault-authority:ro"])
+      #expect(container["image"] == "registry.example.com/palana:1")
+      let namespace = try input.renderer().namespace
+      #expect(container["args"]?.array?.contains(.string("palana-" + namespace)) == true)
+    }
+    // What they take is theirs: the agent keeps all of its own.
+    let quota = try input.renderer().manifests().first { $0.kind == .resourceQuota }?.json["spec"]?["hard"]
+    #expect(quota?["limits.cpu"] == "700m" && quota?["limits.memory"] == "384Mi")
+    input.bindings?.removeAll { $0.spec.access == .agentReadable }
+    let without = try #require(try pod(input))
+    #expect(without["initContainers"] == nil && !String(decoding: without.encoded(), as: UTF8.self).contains("vault"))
   }
 
   @Test("the token is in the secret alone")

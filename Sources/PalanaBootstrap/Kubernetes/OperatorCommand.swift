@@ -27,18 +27,18 @@ struct OperatorCommand: AsyncParsableCommand {
     do {
       let endpoint = try await cluster.endpoint()
       let server = try KubeServer(endpoint)
+      let file = try OperatorFile.read(config)
+      let store = try file.secretStore(logger: logger)
       let role = OperatorRole(
-        file: try OperatorFile.read(config), client: KubeClient(server, fieldManager: OperatorName.fieldManager),
+        file: file, client: KubeClient(server, fieldManager: OperatorName.fieldManager), store: store,
         namespace: cluster.namespace ?? endpoint.namespace, logger: logger)
       try role.check()
-      var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
-        .init(service: server), .init(service: role, successTerminationBehavior: .gracefullyShutdownGroup),
-      ]
+      var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: server)]
+      if let store { services += [.init(service: store.server), .init(service: store.session)] }
+      services.append(.init(service: role, successTerminationBehavior: .gracefullyShutdownGroup))
       if let wake = role.wakeServer { services.append(.init(service: wake)) }
       try await ServiceGroup(
-        configuration: .init(
-          services: services,
-          gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
       ).run()
     } catch let error as PalanaError {
       logger.critical("cannot run", metadata: ["error": "\(error)"])
@@ -51,15 +51,17 @@ struct OperatorCommand: AsyncParsableCommand {
 private struct OperatorRole: Service, CustomStringConvertible {
   let file: OperatorFile
   let client: KubeClient
+  let store: OperatorStore?
   let namespace: String
   let logger: Logger
   private let current = CurrentEngine()
   /// Unlike that of every other process.
   private let identity = "\(HostName.current)-\(RandomToken.hex(bytes: 4))"
 
-  init(file: OperatorFile, client: KubeClient, namespace: String, logger: Logger) {
+  init(file: OperatorFile, client: KubeClient, store: OperatorStore?, namespace: String, logger: Logger) {
     self.file = file
     self.client = client
+    self.store = store
     self.namespace = namespace
     self.logger = logger
   }
@@ -107,7 +109,8 @@ private struct OperatorRole: Service, CustomStringConvertible {
       try await election.lead {
         // Anew each time: what was true when the turn ended says nothing now.
         let kinds = try await kinds()
-        let configuration = try file.configuration(identity: identity, hasCilium: kinds.contains(.ciliumNetworkPolicy))
+        var configuration = try file.configuration(identity: identity, hasCilium: kinds.contains(.ciliumNetworkPolicy))
+        if let store { configuration.grants = GrantKeeper(store.grants, audience: store.audience, refresh: configuration.resync * 0.9) }
         await withDiscardingTaskGroup { group in
           if let admission { group.addTask { await admission.register(audit: audit) } }
           let engine = OperatorEngine(client, configuration, kinds: kinds, audit: audit, logger: logger)

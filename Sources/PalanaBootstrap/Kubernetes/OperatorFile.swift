@@ -29,6 +29,20 @@ struct OperatorFile: Codable {
     var pods: Place
   }
 
+  struct Secrets: Codable {
+    struct Login: Codable {
+      var role: String?
+      var mount: String?
+      var tokenFile: String?
+    }
+    /// Base URL, as pods reach it.
+    var address: String
+    var caFile: String?
+    var kubernetes: Login?
+    /// Of the tokens of agents' service accounts.
+    var audience: String?
+  }
+
   struct LLM: Codable {
     /// Base URL, as agents reach it.
     var url: String
@@ -64,6 +78,10 @@ struct OperatorFile: Codable {
   /// Absent: the pods `k8s-app: kube-dns` in `kube-system`, unless the gateway is known by address.
   var dns: Place?
   var vault: Place?
+  /// The secret store behind ``vault``, with which agents get their own secrets.
+  var secrets: Secrets?
+  /// The image of this program, for containers beside an agent.
+  var platformImage: String?
   /// The authority that agents trust, PEM.
   var caFile: String
   /// The installation's key for the agents' passwords at the gateway.
@@ -126,6 +144,7 @@ extension OperatorFile {
       hasUserNamespaces: userNamespaces ?? false,
       hasCilium: hasCilium)
     var configuration = OperatorConfiguration(platform: platform, cluster: facts, identity: identity) { tokens.token(uid: $0) }
+    configuration.cluster.secretFiles = try secretFiles()
     if let workers { configuration.workers = min(max(workers, 1), 256) }
     return configuration
   }
@@ -161,7 +180,7 @@ extension OperatorFile {
   }
 
   /// The host of a base URL.
-  private static func host(_ url: String) -> String? {
+  static func host(_ url: String) -> String? {
     guard let scheme = url.firstRange(of: "://") else { return nil }
     let rest = url[scheme.upperBound...]
     let host = rest.prefix { $0 != ":" && $0 != "/" }

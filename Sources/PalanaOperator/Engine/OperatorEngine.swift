@@ -84,20 +84,46 @@ package struct OperatorEngine: Sendable {
         // With half a copy, what is there would look as if it were missing.
         guard await barrier.reached() else { return }
         logger.notice("the cluster is known", metadata: ["agents": "\(copy.agents.count)"])
-        async let said: Void = answers.run(workers: 1) { key in await reporter.reconcile(key) }
-        await queue.run(workers: configuration.workers) { key in
-          let seen = copy.agents[key]
-          let outcome = await reconciler.reconcile(key)
-          for order in seen.map(copy.orders(about:)) ?? [] { await answers.add(order.key) }
-          return outcome
+        await withDiscardingTaskGroup { work in
+          if let grants = configuration.grants { work.addTask { await follow(grants) } }
+          work.addTask { await answers.run(workers: 1) { key in await reporter.reconcile(key) } }
+          work.addTask {
+            await queue.run(workers: configuration.workers) { key in
+              let seen = copy.agents[key]
+              let outcome = await reconciler.reconcile(key)
+              for order in seen.map(copy.orders(about:)) ?? [] { await answers.add(order.key) }
+              return outcome
+            }
+          }
         }
-        await said
       }
       group.addTask {
         while (try? await Task.sleep(for: configuration.resync)) != nil {
           for key in copy.agents.keys { await queue.add(key) }
         }
       }
+    }
+  }
+
+  /// Nobody tells of the secret store: it is asked which agents have rights there, and what waited for it goes on when it is back.
+  private func follow(_ grants: GrantKeeper) async {
+    var last: ContinuousClock.Instant?
+    var wasFailing = false
+    while !Task.isCancelled {
+      if grants.isFailing || wasFailing || last.map({ $0 + configuration.resync < .now }) ?? true {
+        do throws(PalanaError) {
+          for role in try await grants.load() {
+            if let agent = copy.agent(ofNamespace: String(role.dropFirst("palana-".utf8.count))) { await queue.add(agent) }
+          }
+          for (key, agent) in copy.agents.all where agent.waitsForSecretStore || copy.isKilled(agent) { await queue.add(key) }
+          last = .now
+          wasFailing = false
+        } catch {
+          wasFailing = true
+          logger.warning("the secret store cannot be used", metadata: ["error": "\(error.message)"])
+        }
+      }
+      guard (try? await Task.sleep(for: grants.patience)) != nil else { return }
     }
   }
 

@@ -30,6 +30,8 @@ struct Pass: Sendable {
   var repairs: [Repair] = []
   /// Of the storage, which may stay as it is without harm to the rest.
   var storageProblem: String?
+  /// nil: no step came to it.
+  var grant: GrantState?
 
   struct Repair: Sendable, Hashable {
     var member: ClusterCopy.Member

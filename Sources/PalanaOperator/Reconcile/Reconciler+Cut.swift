@@ -18,6 +18,8 @@ extension Reconciler {
     [
       Cut(plane: .network, run: closePaths, isDone: arePathsClosed),
       Cut(plane: .credentials, run: removeProxyToken, isDone: { proxyToken($1) == nil }),
+      // Taken away after everything else, so that a store that is away holds nothing up.
+      Cut(plane: .credentials, run: { _, _ in }, isDone: { isGrantWithdrawn($1) }),
       Cut(plane: .compute, run: endProcess, isDone: isProcessEnded),
     ]
   }

@@ -2,12 +2,14 @@ import PalanaAPI
 import PalanaCore
 import PalanaKube
 import PalanaPlan
+import PalanaSecrets
 
 extension Reconciler {
   /// The steps for an agent that is to go: first what runs, at the end what held it in, and its data only if that was said.
   var deletion: [Step] {
     [
-      Step(name: "own", run: own), Step(name: "stop", run: stop), Step(name: "remove", run: remove), Step(name: "data", run: data),
+      Step(name: "own", run: own), Step(name: "stop", run: stop), Step(name: "grant", run: withdrawGrant),
+      Step(name: "remove", run: remove), Step(name: "data", run: data),
       Step(name: "release", run: letGo),
     ]
   }
@@ -55,7 +57,9 @@ extension Reconciler {
   }
 
   private func letGo(_ pass: inout Pass) async throws(PassFailure) -> Verdict {
+    if let failure = isHeldByGrant(pass) { throw failure }
     do throws(KubeError) { try await release(pass.seen) } catch { throw .failed(error) }
+    if let name = try? AgentGrant.role(namespace: pass.identity.namespace) { configuration.grants?.forget(name) }
     record(pass, "delete", ["purged": "\(pass.seen.isPurged)"])
     memory.forget(copy.members(of: pass.identity.namespace))
     return .done

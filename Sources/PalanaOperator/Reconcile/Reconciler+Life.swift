@@ -10,7 +10,7 @@ extension Reconciler {
   var life: [Step] {
     [
       Step(name: "finalizer", run: hold), Step(name: "wish", run: wish), Step(name: "claim", run: claim),
-      Step(name: "prune", run: prune), Step(name: "apply", run: apply),
+      Step(name: "prune", run: prune), Step(name: "grant", run: grant), Step(name: "apply", run: apply),
     ]
   }
 

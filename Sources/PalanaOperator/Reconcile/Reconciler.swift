@@ -25,19 +25,30 @@ struct Reconciler: Sendable {
     if seen.isDeleting, !seen.finalizers.contains(OperatorName.finalizer) { return .done }
     // Before everything else, whatever state the agent is in: who may write it must not be able to put this off.
     let orders = copy.orders(about: seen)
+    var grant: GrantState?
     if !orders.isEmpty {
       do throws(KubeError) { try await cut(seen, orders) } catch { return .failed(pause: error.retryAfter) }
+      grant = await cutGrant(seen)
+      if case .failed(_, let message, _)? = grant { ledger.note(seen.key, [.credentials: message]) }
     }
+    let outcome = await look(seen, grant)
+    // What is still to be taken away comes again, whatever else was to be said of the agent.
+    if case .failed? = grant { return .failed(pause: nil) }
+    return outcome
+  }
+
+  private func look(_ seen: SeenAgent, _ grant: GrantState?) async -> WorkQueue<ObjectKey>.Outcome {
     guard !seen.isPaused else {
       return await finish(seen, nil, .stalled(reason: "Paused", message: "palana.dev/paused: nothing is changed or repaired"))
     }
     guard let identity = seen.identity else { return await withoutIdentity(seen) }
     var pass = Pass(seen: seen, identity: identity)
+    pass.grant = grant
     for step in seen.isDeleting ? deletion : life {
       do throws(PassFailure) {
         guard case .next = try await step.run(&pass) else { return .done }
       } catch {
-        logger.debug("step", metadata: ["agent": "\(key)", "step": "\(step.name)", "failure": "\(error)"])
+        logger.debug("step", metadata: ["agent": "\(seen.key)", "step": "\(step.name)", "failure": "\(error)"])
         return await finish(seen, pass, error)
       }
     }
@@ -64,7 +75,11 @@ struct Reconciler: Sendable {
       guard error.kind == .notFound || error.kind == .conflict else { return .failed(pause: error.retryAfter) }
     }
     switch failure {
-    case nil, .stalled(_, _, nil)?: return .done
+    case nil, .stalled(_, _, nil)?:
+      guard let grant = pass?.grant, case .failed(_, let message, isLasting: false) = grant else { return .done }
+      logger.warning(
+        "an agent’s rights in the secret store are not as they should be", metadata: ["agent": "\(seen.key)", "error": "\(message)"])
+      return .failed(pause: nil)
     case .stalled(_, _, let pause?)?: return .again(after: pause)
     case .waiting(_, _, let pause)?: return .again(after: pause)
     case .failed(let error)?:
@@ -96,9 +111,11 @@ struct Reconciler: Sendable {
     }
   }
 
-  func record(_ pass: Pass, _ action: String, reason: String? = nil, _ details: [String: String] = [:]) {
+  func record(
+    _ pass: Pass, _ action: String, component: AuditEvent.Component = .lifecycle, reason: String? = nil, _ details: [String: String] = [:]
+  ) {
     let event = AuditEvent(
-      time: configuration.clock.now(), component: .lifecycle, action: action, decision: .info, reason: reason,
+      time: configuration.clock.now(), component: component, action: action, decision: .info, reason: reason,
       agent: AuditEvent.AgentRef(id: pass.identity.id, name: pass.identity.name.text, owner: pass.identity.owner), details: details)
     do throws(AuditUnavailable) { try audit.record(event) } catch {
       // A boundary that stays open because its repair cannot be written down would be the worse of the two.

@@ -4,6 +4,9 @@ import PalanaKube
 import PalanaPlan
 
 extension AgentStatus {
+  /// Whether an agent has the right to read its own secrets; absent: it reads none.
+  static let secretsReadable = "SecretsReadable"
+
   /// What is to be said of an agent, as a pure function of what was seen and done.
   static func observed(
     _ seen: SeenAgent, _ pass: Pass?, _ pod: PodState?, _ failure: PassFailure?, now: Timestamp
@@ -30,6 +33,11 @@ extension AgentStatus {
     var conditions = [("Ready", status.phase == .running, ready.0, ready.1), applied(failure)]
     if seen.isPaused { conditions.append(("Paused", true, "Annotated", "palana.dev/paused is set")) }
     if let problem = pass?.storageProblem { conditions.append(("StorageAsWanted", false, "Refused", problem)) }
+    if let grant = pass?.grant {
+      if let said = grant.condition { conditions.append((secretsReadable, said.isTrue, said.reason, said.message)) }
+    } else if let kept = before?.conditions?.first(where: { $0.type == secretsReadable }) {
+      conditions.append((secretsReadable, kept.status == .isTrue, kept.reason, kept.message))
+    }
     status.conditions = conditions.map { type, isTrue, reason, message in
       let state: Condition.State = isTrue ? .isTrue : .isFalse
       let old = before?.conditions?.first { $0.type == type }

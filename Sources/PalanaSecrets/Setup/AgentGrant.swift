@@ -68,6 +68,12 @@ package struct AgentGrant: Hashable, Sendable {
   /// The name of a policy that no earlier token has: `ROLE.8 digits`.
   static func newPolicyName(_ role: String) -> String { "\(role).\(RandomToken.hex(bytes: 4))" }
 
+  /// The role to which a policy of this name belongs.
+  static func role(ofPolicy name: String) -> String? {
+    guard name.hasPrefix(prefix), let dot = name.lastIndex(of: "."), isPolicy(name, of: String(name[..<dot])) else { return nil }
+    return String(name[..<dot])
+  }
+
   /// Whether this is the name of a policy of that role.
   static func isPolicy(_ name: String, of role: String) -> Bool {
     guard name.hasPrefix(role + ".") else { return false }

@@ -26,11 +26,12 @@ package struct AgentGrants: Sendable {
     self.mount = mount
   }
 
-  /// The roles of agents that there are.
+  /// The roles of agents that there are, and those of which only a policy was left.
   ///
   /// - Throws: ``PalanaError``: `denied`, `unreachable`, `failed`; so for all of these.
   package func roles() async throws(PalanaError) -> Set<String> {
-    Set(try await store.names(below: "auth/\(mount)/role").filter { $0.hasPrefix(AgentGrant.prefix) })
+    let policies = try await store.names(below: "sys/policies/acl").compactMap(AgentGrant.role(ofPolicy:))
+    return Set(try await store.names(below: "auth/\(mount)/role").filter { $0.hasPrefix(AgentGrant.prefix) } + policies)
   }
 
   /// Makes policy and role what they are wanted to be, with no write when they are.

@@ -103,10 +103,12 @@ enum TestCluster {
 
   /// Runs an operator while `body` runs.
   static func operating<Value: Sendable>(
-    _ client: KubeClient, _ cluster: (any ClusterWriting)? = nil, audit: any AuditSink = Trail(),
+    _ client: KubeClient, _ cluster: (any ClusterWriting)? = nil, audit: any AuditSink = Trail(), grants: GrantKeeper? = nil,
     _ body: @escaping @Sendable () async throws -> Value
   ) async throws -> Value {
-    try await operating(client, cluster, configuration: try configuration(), audit: audit) { _ in try await body() }
+    var configuration = try configuration()
+    configuration.grants = grants
+    return try await operating(client, cluster, configuration: configuration, audit: audit) { _ in try await body() }
   }
 
   static func operating<Value: Sendable>(

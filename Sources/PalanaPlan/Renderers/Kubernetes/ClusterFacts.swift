@@ -55,12 +55,38 @@ package struct ClusterFacts: Codable, Hashable, Sendable {
     }
   }
 
+  /// How the files of secrets come into the pods of agents that read them.
+  package struct SecretFiles: Codable, Hashable, Sendable {
+    /// The platform's own image, whose entry point is `palanad`.
+    package var image: String
+    /// The store's base URL, as pods reach it.
+    package var address: String
+    /// Its host, where that is a name.
+    package var name: String?
+    /// Where its auth method of service accounts is, below `auth/`.
+    package var mount: String
+    package var audience: String
+    /// Of the store's certificate, PEM; nil: those of the image.
+    package var authority: String?
+
+    package init(image: String, address: String, name: String? = nil, mount: String, audience: String, authority: String? = nil) {
+      self.image = image
+      self.address = address
+      self.name = name
+      self.mount = mount
+      self.audience = audience
+      self.authority = authority
+    }
+  }
+
   package var gateway: Place
   package var llm: Place?
   /// The cluster's name server, on UDP and TCP; nil: agents resolve nothing, and the gateway is known by address.
   package var dns: Place?
   /// The secret store, for agents with secrets that they read themselves.
   package var vault: Place?
+  /// Nil: such agents have no files.
+  package var secretFiles: SecretFiles?
   /// The names that an agent has to resolve where policies can tell names apart.
   package var names: [String]
   /// The authority that signs what agents see instead of upstream certificates, PEM. Agents trust nothing else.

@@ -8,11 +8,15 @@ extension KubernetesRenderer {
     [
       enclosure.space(), enclosure.account(), enclosure.role(), enclosure.binding(), quota(), range(), storage(),
       manifest(.configMap, Name.authority, ["data": ["ca.crt": .string(facts.caCertificate)]]),
-    ]
+    ] + vaultAuthority()
   }
 
   private func quota() -> KubernetesManifest {
-    let limits = plan.limits
+    var limits = plan.limits
+    if secretFiles != nil {
+      limits.cpuMilli += Platform.cpuMilli
+      limits.memoryBytes += Platform.memoryBytes
+    }
     return manifest(
       .resourceQuota, Name.agent,
       [
@@ -32,9 +36,16 @@ extension KubernetesRenderer {
     let most: JSONValue = [
       "cpu": .string(ResourceAmount.milli(plan.limits.cpuMilli)), "memory": .string(ResourceAmount.bytes(plan.limits.memoryBytes)),
     ]
+    var max = most
+    if secretFiles != nil {
+      max = [
+        "cpu": .string(ResourceAmount.milli(Swift.max(plan.limits.cpuMilli, Platform.cpuMilli))),
+        "memory": .string(ResourceAmount.bytes(Swift.max(plan.limits.memoryBytes, Platform.memoryBytes))),
+      ]
+    }
     return manifest(
       .limitRange, Name.agent,
-      ["spec": ["limits": [["type": "Container", "max": most, "default": most, "defaultRequest": requests]]]])
+      ["spec": ["limits": [["type": "Container", "max": max, "default": most, "defaultRequest": requests]]]])
   }
 
   /// What the scheduler sets aside: agents wait most of the time.

@@ -57,7 +57,7 @@ extension KubernetesRenderer {
       var labels = ["k8s:io.kubernetes.pod.namespace": namespace]
       for (name, value) in dns.labels { labels["k8s:\(name)"] = value }
       let ports = dns.ports.map { port -> JSONValue in ["port": .string("\(port)"), "protocol": "ANY"] }
-      let names = facts.names.sorted().map { name -> JSONValue in ["matchName": .string(name)] }
+      let names = (facts.names + (secretFiles?.name.map { [$0] } ?? [])).sorted().map { name -> JSONValue in ["matchName": .string(name)] }
       spec["egress"] = [
         [
           "toEndpoints": [["matchLabels": .texts(labels)]],

@@ -45,7 +45,7 @@ extension KubernetesRenderer {
     return [
       "serviceAccountName": .string(Name.agent), "automountServiceAccountToken": false, "enableServiceLinks": false,
       "restartPolicy": "Always", "terminationGracePeriodSeconds": .int(plan.graceSeconds),
-      "hostNetwork": .null, "hostPID": .null, "hostIPC": .null, "shareProcessNamespace": .null, "initContainers": .null,
+      "hostNetwork": .null, "hostPID": .null, "hostIPC": .null, "shareProcessNamespace": .null, "initContainers": platformContainers,
       "hostUsers": facts.hasUserNamespaces ? false : .null, "nodeName": .null, "hostAliases": .null,
       "securityContext": [
         "runAsNonRoot": true, "runAsUser": user, "runAsGroup": user, "fsGroup": user, "fsGroupChangePolicy": "OnRootMismatch",
@@ -68,10 +68,7 @@ extension KubernetesRenderer {
         "cpu": .string(ResourceAmount.milli(plan.limits.cpuMilli)), "memory": .string(ResourceAmount.bytes(plan.limits.memoryBytes)),
       ], "requests": requests,
     ]
-    container["securityContext"] = [
-      "allowPrivilegeEscalation": false, "privileged": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true,
-      "capabilities": ["drop": ["ALL"], "add": .null], "procMount": .null, "runAsUser": .null, "seccompProfile": .null,
-    ]
+    container["securityContext"] = Self.confinement
     if !plan.ports.isEmpty {
       container["ports"] = .array(plan.ports.map { ["containerPort": .int($0.port), "protocol": "TCP", "hostPort": .null] })
     }
@@ -131,12 +128,12 @@ extension KubernetesRenderer {
       ["name": "authority", "configMap": ["name": .string(Name.authority)]],
       ["name": "tmp", "emptyDir": ["medium": "Memory", "sizeLimit": .string(ResourceAmount.bytes(half))]],
       ["name": "run", "emptyDir": ["medium": "Memory", "sizeLimit": .string(ResourceAmount.bytes(min(half, 64 << 20)))]],
-    ]
+    ] + secretVolumes
   }
 
   private var mounts: [JSONValue] {
     [
       ["name": "data", "mountPath": .string(AgentEnvironment.home)]
-    ] + Self.authorityMounts + [["name": "tmp", "mountPath": "/tmp"], ["name": "run", "mountPath": "/run"]]
+    ] + Self.authorityMounts + [["name": "tmp", "mountPath": "/tmp"], ["name": "run", "mountPath": "/run"]] + secretMounts
   }
 }

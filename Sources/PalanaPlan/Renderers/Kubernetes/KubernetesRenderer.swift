@@ -10,6 +10,10 @@ package struct KubernetesRenderer: Sendable {
     package static let owner = "agent-owner"
     package static let data = "data"
     package static let authority = "palana-ca"
+    package static let vaultAuthority = "palana-vault-ca"
+    /// Containers of the platform: one that brings the secrets before the agent starts, one that follows them.
+    package static let firstSecrets = "palana-secrets-first"
+    package static let secrets = "palana-secrets"
     package static let proxyToken = "palana-proxy"
     package static let defaultDeny = "default-deny"
     package static let paths = "paths"
