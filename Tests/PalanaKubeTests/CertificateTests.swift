@@ -29,7 +29,11 @@ import Testing
       try change(&endpoint)
       let connection = try KubeServer(endpoint, limits: Self.once())
       var failure: KubeError?
-      do { _ = try await KubeClient(connection, fieldManager: "tests").get(Self.pods, "one", in: "ns") } catch { failure = error }
+      do throws(KubeError) {
+        _ = try await KubeClient(connection, fieldManager: "tests").get(Self.pods, "one", in: "ns")
+      } catch {
+        failure = error
+      }
       await connection.close()
       if failure == nil { #expect(server.requests.first?.peer?.contains("CN=alice@example.com") == true) }
       return failure

@@ -52,7 +52,8 @@ struct KubernetesOperatorTests {
       let rows = try await Self.table(cluster)
       let demo = try #require(rows.first { $0["Name"] == "demo" })
       let shown = [
-        "Name": "demo", "Phase": "Running", "Owner": "alice@example.com", "Template": "python-server", "Address": "10.244.1.9", "Restarts": "2",
+        "Name": "demo", "Phase": "Running", "Owner": "alice@example.com", "Template": "python-server", "Address": "10.244.1.9",
+        "Restarts": "2",
       ]
       for (column, value) in shown { #expect(demo[column] == value, "\(demo)") }
       #expect(demo["Age"]?.isEmpty == false && rows.count == 2)

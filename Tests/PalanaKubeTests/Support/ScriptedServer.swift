@@ -3,6 +3,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import PalanaCore
+import SwiftASN1
 import Synchronization
 import X509
 

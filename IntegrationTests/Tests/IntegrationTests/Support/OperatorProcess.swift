@@ -11,7 +11,8 @@ final class OperatorProcess: Sendable {
   init(_ cluster: KubernetesCluster, _ name: String = "operator") throws {
     folder = "\(cluster.folder)/\(name)-\(UInt32.random(in: 0...UInt32.max))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n".write(toFile: folder + "/ca.pem", atomically: true, encoding: .utf8)
+    try "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n".write(
+      toFile: folder + "/ca.pem", atomically: true, encoding: .utf8)
     try String(repeating: "k", count: 40).write(toFile: folder + "/key", atomically: true, encoding: .utf8)
     try """
     gateway:

@@ -27,13 +27,14 @@ extension FuzzTarget {
     func read(_ pieces: [ArraySlice<UInt8>]) -> Lines {
       var splitter = LineSplitter(limit: limit)
       var read = Lines()
-      do throws(KubeError) {
-        for piece in pieces {
-          splitter.append(ByteBuffer(bytes: piece))
+      for piece in pieces {
+        splitter.append(ByteBuffer(bytes: piece))
+        do throws(KubeError) {
           while let line = try splitter.next() { read.lines.append(line) }
+        } catch {
+          read.isRefused = true
+          return read
         }
-      } catch {
-        read.isRefused = true
       }
       return read
     }
@@ -74,7 +75,7 @@ extension FuzzTarget {
       let file = try KubeConfigFile.read(bytes, path: "config")
       return "\(file)".contains("canary-secret") ? "its description shows a credential" : nil
     } catch {
-      return "\(error) \(error.hint ?? "")".contains("canary-secret") ? "the error shows a credential" : nil
+      return "\(error)".contains("canary-secret") ? "the error shows a credential" : nil
     }
   }
 
