@@ -71,7 +71,7 @@ struct KubernetesControlTests {
     let template = "{apiVersion: palana.dev/v1alpha1, kind: AgentTemplate, metadata: {name: mine}, spec: {image: host}}"
     _ = try await cluster.pcli(as: Self.bob, ["apply", "-f", "-"], input: template, expect: 4)
     // An operator sees everybody's and may act for them.
-    #expect(try await cluster.pcli(as: "admin", "list").output.contains(Self.alice))
+    #expect(try await cluster.pcli(as: "admin", "list", "-o", "json").output.contains(Self.alice))
     #expect(try await cluster.pcli(as: "admin", "list", "--user", Self.alice, "-o", "json").json()["items"].array.count == 1)
     _ = try await cluster.pcli(as: "admin", ["apply", "-f", "-"], input: template)
   }
