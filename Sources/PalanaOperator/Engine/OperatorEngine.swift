@@ -115,7 +115,7 @@ package struct OperatorEngine: Sendable {
           for role in try await grants.load() {
             if let agent = copy.agent(ofNamespace: String(role.dropFirst("palana-".utf8.count))) { await queue.add(agent) }
           }
-          for (key, agent) in copy.agents.all where agent.waitsForSecretStore || copy.isKilled(agent) { await queue.add(key) }
+          for (key, agent) in copy.agents.all where agent.waitsForSecretStore || !copy.orders(about: agent).isEmpty { await queue.add(key) }
           last = .now
           wasFailing = false
         } catch {

@@ -80,7 +80,8 @@ import Testing
   func noNameLeadsOut(name: String, key: String) async throws {
     try await withFolder { path, folder in
       await #expect(throws: PalanaError.self) { try await folder.set(values([name: [key: "v", "other": "w"]])) }
-      #expect(try FileManager.default.contentsOfDirectory(atPath: path).isEmpty)
+      let left = try FileManager.default.contentsOfDirectory(atPath: path)
+      #expect(left.isEmpty)
     }
   }
 

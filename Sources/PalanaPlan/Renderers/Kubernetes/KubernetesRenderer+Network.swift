@@ -1,5 +1,5 @@
 import PalanaAPI
-package import PalanaCore
+import PalanaCore
 
 extension KubernetesRenderer {
   /// Nothing goes in or out, then the exact paths that do.
