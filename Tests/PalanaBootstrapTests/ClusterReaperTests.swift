@@ -32,6 +32,7 @@ struct ClusterReaperTests {
     let admin: KubeClient
     /// With the rights of the reaper's service account.
     let reaper: KubeClient
+    let gateway: KubeClient
     let namespace: String
     let start = WallClock.system.now()
 
@@ -90,17 +91,22 @@ struct ClusterReaperTests {
     for name in [system, namespace] { _ = try await admin.apply(namespaces, KubeObject(namespaces, name: name)) }
     var root = URL(filePath: #filePath)
     for _ in 0..<3 { root.deleteLastPathComponent() }
-    let rights = root.appending(path: "deploy/helm/palana/rbac/reaper.yaml").path()
-    for document in try ManifestDocument.parse(Array(try String(contentsOfFile: rights, encoding: .utf8).utf8), file: rights) {
-      let object = KubeObject(document.value)
-      let isNamespaced = !object.kind.hasPrefix("Cluster")
-      _ = try await admin.apply(
-        KubeResource(
-          "rbac.authorization.k8s.io", "v1", object.kind.lowercased() + "s", kind: object.kind, isNamespaced: isNamespaced), object)
+    for role in ["reaper", "gateway"] {
+      let rights = root.appending(path: "deploy/helm/palana/rbac/\(role).yaml").path()
+      for document in try ManifestDocument.parse(Array(try String(contentsOfFile: rights, encoding: .utf8).utf8), file: rights) {
+        let object = KubeObject(document.value)
+        let isNamespaced = !object.kind.hasPrefix("Cluster")
+        _ = try await admin.apply(
+          KubeResource(
+            "rbac.authorization.k8s.io", "v1", object.kind.lowercased() + "s", kind: object.kind, isNamespaced: isNamespaced), object)
+      }
     }
-    let account = Impersonation(
-      user: "system:serviceaccount:\(system):palana-reaper", groups: ["system:serviceaccounts", "system:serviceaccounts:\(system)"])
-    let world = World(admin: admin, reaper: admin.impersonating(account), namespace: namespace)
+    func account(_ role: String) -> KubeClient {
+      admin.impersonating(
+        Impersonation(
+          user: "system:serviceaccount:\(system):palana-\(role)", groups: ["system:serviceaccounts", "system:serviceaccounts:\(system)"]))
+    }
+    let world = World(admin: admin, reaper: account("reaper"), gateway: account("gateway"), namespace: namespace)
     let result: Result<Void, any Error>
     do { result = .success(try await body(world)) } catch { result = .failure(error) }
     _ = try? await admin.deleteAll(ClusterKinds.agents, Selection(namespace: namespace))
@@ -148,6 +154,40 @@ struct ClusterReaperTests {
         subresource: "status")
       #expect(try await world.look(after: .seconds(3_600)) == IdleReaper.Report(looked: 1))
       #expect(try await world.look(after: .seconds(6_200)).warned.count == 1)
+    }
+  }
+
+  /// What a gateway saw comes into the status, no more often than it has to, and only of the agent that it was.
+  @Test func gatewaysWriteWhatTheySaw() async throws {
+    try await Self.run { world in
+      try await world.make("demo")
+      let id = AgentID(owner: try UserIdentity("alice"), name: try ResourceName("demo"))
+      let uid = try await world.agent("demo").uid
+      let seen = Mutex(world.start)
+      let owner = Mutex(uid)
+      let reporter = ActivityReporter(
+        client: world.gateway, activity: { [id: seen.withLock { $0 }] },
+        places: { [id: (ObjectKey(namespace: world.namespace, name: "demo"), owner.withLock { $0 })] }, logger: Self.quiet)
+      var written: [AgentID: Timestamp] = [:]
+      func last() async throws -> String? { try await world.agent("demo")["status"]?["lastActivity"]?.string }
+      await reporter.report(&written)
+      #expect(try await last() == "\(world.start)")
+      seen.withLock { $0 = world.start + .seconds(59) }
+      await reporter.report(&written)
+      #expect(try await last() == "\(world.start)")
+      seen.withLock { $0 = world.start + .seconds(60) }
+      await reporter.report(&written)
+      #expect(try await last() == "\(world.start + .seconds(60))")
+      #expect(try await world.agent("demo")["status"]?["phase"] == "Running")
+      // Another agent of this name is not it.
+      owner.withLock { $0 = "00000000-0000-0000-0000-000000000000" }
+      seen.withLock { $0 = world.start + .seconds(600) }
+      await reporter.report(&written)
+      #expect(try await last() == "\(world.start + .seconds(60))")
+      let refused = await #expect(throws: KubeError.self) {
+        try await world.gateway.patch(ClusterKinds.agents, "demo", in: world.namespace, .merge(["spec": ["image": "x"]]))
+      }
+      #expect(refused?.kind == .forbidden)
     }
   }
 

@@ -141,6 +141,7 @@ class Installation(unittest.TestCase):
         def change(config):
             config["caFile"] = self.file("ca.crt", authority)
             config["proxyKeyFile"] = self.file("key", key)
+            config["secrets"]["kubernetes"]["tokenFile"] = self.vault_token("operator")
             if "admission" in support.roles():
                 config["admission"] |= {"listen": f"127.0.0.1:{port}", "url": f"https://127.0.0.1:{port}"}
             else:

@@ -151,6 +151,8 @@ private struct GatewayRole: Service, CustomStringConvertible {
       // They end in the opposite order: what is still open ends while kills are heard of, and the lease goes last.
       services = [
         cluster.server, GatewayLease(source: cluster, follower: follower, logger: logger), follower, stored, endpoints, values, gateway,
+        ActivityReporter(
+          client: cluster.client, activity: { await gateway.activity() }, places: { follower.places }, logger: logger),
       ]
       health = GatewayHealth(gateway: gateway, source: "cluster", picture: { follower.health }, secrets: status)
     }

@@ -171,6 +171,9 @@ final class ClusterFollower: Service, CustomStringConvertible {
     }
   }
 
+  /// The objects of the agents that are served, with their uids.
+  var places: [AgentID: (key: ObjectKey, uid: String)] { state.withLock { $0.picture.places } }
+
   // MARK: The lease
 
   /// Whether everything was read once.

@@ -143,6 +143,14 @@ struct ClusterPicture {
 
   /// Those that an order keeps cut off, whether they run or not; as of the last ``snapshot(version:withheld:_:)``.
   var killed: Set<AgentID> { Set(built.values.lazy.filter(\.isKilled).compactMap(\.id)) }
+  /// The objects of those that are served, with their uids.
+  var places: [AgentID: (key: ObjectKey, uid: String)] {
+    var places: [AgentID: (key: ObjectKey, uid: String)] = [:]
+    for (key, one) in built where one.served != nil {
+      if let id = one.id, let agent = agents[key] { places[id] = (key, agent.uid) }
+    }
+    return places
+  }
   /// Agents that are served.
   var served: Int { built.values.count { $0.served != nil } }
 

@@ -1,0 +1,57 @@
+import Logging
+import PalanaCore
+import PalanaKube
+import PalanaOperator
+import ServiceLifecycle
+
+/// Writes into the agents' status when they were active last, for the reaper.
+///
+/// Several gateways write the same member, and each only what it saw itself; what one writes over another's is never older than
+/// ``granularity``, which the reaper allows for.
+struct ActivityReporter: Service, CustomStringConvertible {
+  /// How much later something has to be than what was written before.
+  static let granularity = Duration.seconds(60)
+
+  let client: KubeClient
+  let activity: @Sendable () async -> [AgentID: Timestamp]
+  /// The object of each agent, with its uid.
+  let places: @Sendable () -> [AgentID: (key: ObjectKey, uid: String)]
+  var interval = Duration.seconds(30)
+  let logger: Logger
+
+  var description: String { "ActivityReporter" }
+
+  func run() async throws {
+    try? await cancelWhenGracefulShutdown {
+      var written: [AgentID: Timestamp] = [:]
+      while true {
+        try await Task.sleep(for: interval)
+        await report(&written)
+      }
+    }
+  }
+
+  /// - Parameter written: what this process wrote before.
+  func report(_ written: inout [AgentID: Timestamp]) async {
+    let places = places()
+    written = written.filter { places[$0.key] != nil }
+    for (id, time) in await activity() {
+      guard let place = places[id], written[id].map({ time - $0 >= Self.granularity }) ?? true else { continue }
+      do throws(KubeError) {
+        _ = try await client.patch(
+          ClusterKinds.agents, place.key.name, in: place.key.namespace,
+          // A status has no precondition but what a patch tests itself.
+          .json([
+            ["op": "test", "path": "/metadata/uid", "value": .string(place.uid)],
+            ["op": "add", "path": "/status/lastActivity", "value": .string("\(time)")],
+          ]), subresource: "status")
+        written[id] = time
+      } catch {
+        // One that is gone, or has no status yet, has nothing to be active for.
+        guard ![.notFound, .conflict, .invalid].contains(error.kind) else { continue }
+        logger.warning("an agent's activity could not be written", metadata: ["agent.id": "\(id)", "error": "\(error.message)"])
+        return
+      }
+    }
+  }
+}
