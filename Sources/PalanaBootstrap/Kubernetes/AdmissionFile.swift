@@ -45,7 +45,8 @@ struct AdmissionFile: Codable {
     if let agentsPerOwner, agentsPerOwner < 1 { throw PalanaError(.invalid, "admission.agentsPerOwner: at least 1") }
     let allowed: AllowedImages
     do throws(PalanaError) {
-      allowed = try AllowedImages(prefixes: images ?? [], hostImage: operation.cluster.hostImage)
+      allowed = try AllowedImages(
+        prefixes: images ?? [], own: [operation.cluster.hostImage, operation.cluster.secretFiles?.image].compactMap(\.self))
     } catch {
       throw PalanaError(.invalid, "admission.images: \(error.message)", hint: error.hint)
     }

@@ -6,7 +6,8 @@ package struct KubeEndpoint: Sendable {
   package var url: String
   /// The authorities that may have issued its certificate, PEM; nil: those of the system.
   package var authorities: [UInt8]?
-  /// The name that its certificate is for, when it is not the one of the address.
+  /// The name that its certificate is for, when it is not the one of the address. A certificate for the very IP address that is connected
+  /// to is taken as well.
   package var serverName: String?
   /// An HTTP or SOCKS proxy on the way, such as `http://proxy.internal:3128` or `socks5://localhost:1080`.
   package var proxy: String?

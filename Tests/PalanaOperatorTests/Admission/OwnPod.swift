@@ -10,12 +10,12 @@ enum OwnPod {
 
   static func namespace() throws -> String { try TestCluster.namespace(of: "demo", owner: owner) }
 
-  static func pod(_ facts: ClusterFacts? = nil) throws -> JSONValue {
+  static func pod(_ facts: ClusterFacts? = nil, bindings: [SecretBinding] = []) throws -> JSONValue {
     let configuration = try TestCluster.configuration()
     let agent = Agent(
       metadata: ObjectMeta(name: try ResourceName("demo"), uid: "u-1"),
       spec: AgentSpec(owner: try UserIdentity(owner), image: "registry.example.com/agents/demo:1", command: ["serve"]))
-    let plan = try Planner.plan(agent: agent, template: nil, bindings: [], allocation: nil, platform: configuration.platform)
+    let plan = try Planner.plan(agent: agent, template: nil, bindings: bindings, allocation: nil, platform: configuration.platform)
     let renderer = KubernetesRenderer(plan, AgentRun(isWanted: true, source: "people/demo"), facts ?? configuration.cluster)
     let workload = try renderer.manifests().first { $0.kind == .statefulSet }?.json
     guard var metadata = workload?["spec"]?["template"]?["metadata"]?.object, var spec = workload?["spec"]?["template"]?["spec"]?.object

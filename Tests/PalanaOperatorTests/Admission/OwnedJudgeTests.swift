@@ -179,7 +179,7 @@ import Testing
     for prefix in ["", "agents/", "registry", " registry.example.com/"] {
       #expect(throws: PalanaError.self) { try AllowedImages(prefixes: [prefix]) }
     }
-    let own = try AllowedImages(prefixes: ["docker.io/library/"], hostImage: "other.example.com/base:1")
+    let own = try AllowedImages(prefixes: ["docker.io/library/"], own: ["other.example.com/base:1"])
     #expect(own.allows("python:3") && own.allows("docker.io/library/python") && own.allows("other.example.com/base:1"))
     #expect(!own.allows("somebody/python") && !own.allows("other.example.com/base:2") && !own.allows(""))
   }

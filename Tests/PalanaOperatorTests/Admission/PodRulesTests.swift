@@ -1,3 +1,4 @@
+import PalanaAPI
 import PalanaCore
 import PalanaPlan
 import Testing
@@ -134,6 +135,25 @@ import Testing
     // A file from the secret store's own audience is no key to the cluster.
     let token: JSONValue = ["name": "x", "projected": ["sources": [["serviceAccountToken": ["audience": "vault", "path": "t"]]]]]
     #expect(try OwnPod.rules().problems(try OwnPod.pod().setting("spec.volumes[4]", token), in: try OwnPod.namespace(), isNew: true) == [])
+  }
+
+  /// Its files of secrets come from containers of the platform's own image, which an agent's image need not come from.
+  @Test func theOneWithFilesOfSecretsPasses() throws {
+    var facts = try TestCluster.configuration().cluster
+    let image = "palana.example.com/palana:1"
+    facts.secretFiles = .init(image: image, address: "https://bao.vault.svc:8200", mount: "kubernetes", audience: "vault")
+    let binding = SecretBinding(
+      metadata: ObjectMeta(name: try ResourceName("demo-db")),
+      spec: SecretBindingSpec(
+        owner: try UserIdentity(OwnPod.owner), agent: "demo", secret: "DB", access: .agentReadable, keys: [], hosts: [], places: [],
+        revision: 1))
+    let pod = try OwnPod.pod(facts, bindings: [binding])
+    #expect(pod["spec"]?["initContainers"]?.array?.count == 2)
+    for (own, isAllowed) in [([image], true), ([], false)] {
+      let images = try AllowedImages(prefixes: ["registry.example.com/agents"], own: own)
+      let problems = PodRules(images: images, hasUserNamespaces: false).problems(pod, in: try OwnPod.namespace(), isNew: true)
+      #expect(problems.isEmpty == isAllowed, "\(problems)")
+    }
   }
 
   @Test func userNamespacesAreDemandedWhereTheyAre() throws {

@@ -5,11 +5,11 @@ package import PalanaCore
 package struct AllowedImages: Hashable, Sendable {
   /// Empty: from everywhere.
   private let prefixes: [String]
-  /// What stands for the image `host`, always allowed.
-  private let hostImage: String?
+  /// What stands for the image `host`, and the platform's own: always allowed.
+  private let own: [String]
 
   /// - Throws: ``PalanaError`` with code `invalid` for a prefix that does not begin with a registry.
-  package init(prefixes: [String] = [], hostImage: String? = nil) throws(PalanaError) {
+  package init(prefixes: [String] = [], own: [String] = []) throws(PalanaError) {
     for prefix in prefixes {
       let registry = prefix.prefix { $0 != "/" }
       guard registry.utf8.contains(where: { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") }) || registry == "localhost",
@@ -19,7 +19,7 @@ package struct AllowedImages: Hashable, Sendable {
       }
     }
     self.prefixes = prefixes
-    self.hostImage = hostImage
+    self.own = own
   }
 
   /// - Parameter image: of an agent; nil and empty: its template's.
@@ -36,7 +36,7 @@ package struct AllowedImages: Hashable, Sendable {
   /// Of a pod, as the kubelet reads it.
   func allows(_ image: String) -> Bool {
     if prefixes.isEmpty { return true }
-    if let hostImage, ExactText.isSame(image, hostImage) { return true }
+    if own.contains(where: { ExactText.isSame(image, $0) }) { return true }
     let whole = Array(Self.whole(image).utf8)
     return prefixes.contains { prefix in
       let begin = Array(prefix.utf8)
