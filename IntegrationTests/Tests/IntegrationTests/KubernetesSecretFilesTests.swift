@@ -127,7 +127,8 @@ private final class SecretFilesCluster {
     process.executableURL = URL(filePath: program)
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
-    process.standardInput = lifeline
+    // It goes to the first one alone: whoever starts a process closes this process's end of its input.
+    if processes.isEmpty { process.standardInput = lifeline } else { process.standardInput = FileHandle.nullDevice }
     _ = FileManager.default.createFile(atPath: "\(folder)/\(log)", contents: nil)
     process.standardOutput = FileHandle(forWritingAtPath: "\(folder)/\(log)")
     process.standardError = process.standardOutput
