@@ -1,5 +1,4 @@
 import PalanaCore
-import PalanaManifests
 import PalanaOperator
 import PalanaPlan
 
@@ -95,17 +94,7 @@ struct OperatorFile: Codable {
   var admission: AdmissionFile?
 
   /// - Throws: ``PalanaError`` with code `invalid` that names file, line and key.
-  static func read(_ path: String) throws(PalanaError) -> OperatorFile {
-    let documents = try ManifestDocument.parse(Array(try TextFile.read(path).utf8), file: path)
-    guard let document = documents.first, documents.count == 1 else {
-      throw PalanaError(.invalid, "\(path): the configuration is one document")
-    }
-    do throws(PalanaError) {
-      return try StrictDecoder.decode(OperatorFile.self, from: document.value)
-    } catch {
-      throw document.located(error)
-    }
-  }
+  static func read(_ path: String) throws(PalanaError) -> OperatorFile { try RoleFile.read(OperatorFile.self, path) }
 
   static func port(_ port: Int, _ key: String) throws(PalanaError) -> Int {
     guard (1...65_535).contains(port) else { throw PalanaError(.invalid, "\(key): a port is 1 to 65535") }

@@ -27,16 +27,11 @@ struct ControlCommand: AsyncParsableCommand {
     logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
     do {
       let file = try ControlFile.read(config)
-      try await ControlDaemon(file: file, endpoint: try await endpoint(), logger: logger).run()
+      let endpoint = try await KubeEndpoint.configured(kubeconfig: kubeconfig, context: context)
+      try await ControlDaemon(file: file, endpoint: endpoint, logger: logger).run()
     } catch let error as PalanaError {
       logger.critical("cannot run", metadata: ["error": "\(error)"])
       throw ExitCode(error.code.exitCode)
     }
-  }
-
-  private func endpoint() async throws(PalanaError) -> KubeEndpoint {
-    let environment = EnvironmentVariables.all()
-    if kubeconfig == nil, context == nil, let inside = try await InCluster.endpoint(environment) { return inside }
-    return try await KubeConfig(paths: kubeconfig.map { [$0] } ?? KubeConfig.paths(environment)).endpoint(context: context)
   }
 }

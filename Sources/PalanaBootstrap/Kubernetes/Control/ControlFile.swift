@@ -1,5 +1,4 @@
 import PalanaCore
-import PalanaManifests
 import PalanaSecrets
 
 /// The configuration of `palanad control` as it is written.
@@ -71,17 +70,7 @@ struct ControlFile: Codable {
   var killPatience: Int?
 
   /// - Throws: ``PalanaError`` with code `invalid` that names file, line and key.
-  static func read(_ path: String) throws(PalanaError) -> ControlFile {
-    let documents = try ManifestDocument.parse(Array(try TextFile.read(path).utf8), file: path)
-    guard let document = documents.first, documents.count == 1 else {
-      throw PalanaError(.invalid, "\(path): the configuration is one document")
-    }
-    do throws(PalanaError) {
-      return try StrictDecoder.decode(ControlFile.self, from: document.value)
-    } catch {
-      throw document.located(error)
-    }
-  }
+  static func read(_ path: String) throws(PalanaError) -> ControlFile { try RoleFile.read(ControlFile.self, path) }
 }
 
 extension ControlFile {
