@@ -40,7 +40,9 @@ class Releases(unittest.TestCase):
     def are_served(self):
         self.admin.kinds.clear()
         found = self.admin.find(reference("apiextensions.k8s.io/v1", "CustomResourceDefinition", "killorders.palana.dev"))
-        return found and any(c["type"] == "Established" and c["status"] == "True" for c in found["status"].get("conditions", []))
+        # A kind that is new has no conditions, or null for them.
+        conditions = found and found.get("status", {}).get("conditions") or []
+        return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
     def install(self, chosen=None):
         self.helm.install(charts.PALANA, "palana", chosen or {})

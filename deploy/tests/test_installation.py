@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import tempfile
 import unittest
@@ -27,9 +28,9 @@ def free_port():
         return taken.getsockname()[1]
 
 
-def answers(url, status=200):
+def answers(url, status=200, context=None):
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=5, context=context) as answer:
             return answer.status == status
     except urllib.error.HTTPError as error:
         return error.code == status
@@ -54,20 +55,26 @@ class Installation(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.start_vault()
-        installed(self, self.server, {"vault": {"address": self.vault}})
+        installed(self, self.server, {"vault": {"address": self.vault, "caConfigMap": "vault-ca"}})
         self.bootstrap()
 
     def start_vault(self):
-        self.vault = f"http://127.0.0.1:{free_port()}"
+        address = f"127.0.0.1:{free_port()}"
+        self.vault, self.vault_ca = f"https://{address}", str(self.folder / "vault-ca.pem")
         self.root = secrets.token_hex(16)
         log = (self.folder / "bao.log").open("wb")
         self.addCleanup(log.close)
         process = subprocess.Popen(
-            [BAO, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={self.root}", f"-dev-listen-address={self.vault[7:]}"],
+            [BAO, "server", "-dev-tls", f"-dev-tls-cert-dir={self.folder}", "-dev-no-store-token", f"-dev-root-token-id={self.root}",
+             f"-dev-listen-address={address}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={"HOME": str(self.folder), "PATH": os.environ["PATH"]})
         self.addCleanup(process.wait, 20)
         self.addCleanup(process.kill)
-        until("OpenBao answers", lambda: answers(self.vault + "/v1/sys/health"))
+        until("OpenBao has an authority", Path(self.vault_ca).exists)
+        until("OpenBao answers", lambda: answers(self.vault + "/v1/sys/health", context=self.vault_context()))
+
+    def vault_context(self):
+        return ssl.create_default_context(cafile=self.vault_ca)
 
     def bootstrap(self):
         """`palanad vault bootstrap`, with a reviewer as docs/kubernetes/vault.md makes one."""
@@ -80,7 +87,7 @@ class Installation(unittest.TestCase):
             self.admin.apply(item)
             self.addCleanup(self.admin.delete, item)
         command = [
-            PALANAD, "vault", "bootstrap", "--address", self.vault, "--token-file", self.file("root", self.root),
+            PALANAD, "vault", "bootstrap", "--address", self.vault, "--ca-file", self.vault_ca, "--token-file", self.file("root", self.root),
             "--kubernetes-host", self.server.url, "--kubernetes-ca", self.server.ca,
             "--reviewer-token-file", self.file("reviewer", self.token("vault-reviewer"))]
         for expected in ("done", "nothing to do"):
@@ -105,6 +112,9 @@ class Installation(unittest.TestCase):
         """The configuration that the chart wrote, but for what only is in a pod."""
         written = self.admin.find(reference("v1", "ConfigMap", f"palana-{role}", charts.NAMESPACE))["data"][f"{role}.yaml"]
         config = yaml.safe_load(written)
+        if "secrets" in config:
+            self.assertEqual(config["secrets"]["caFile"], "/etc/palana/vault/ca.crt")
+            config["secrets"]["caFile"] = self.vault_ca
         change(config)
         return self.file(f"{role}.yaml", yaml.safe_dump(config))
 
@@ -113,7 +123,7 @@ class Installation(unittest.TestCase):
 
     def stored(self, path):
         request = urllib.request.Request(f"{self.vault}/v1/kv/data/{path}", headers={"X-Vault-Token": self.root})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10, context=self.vault_context()) as answer:
             return yaml.safe_load(answer.read())["data"]["data"]
 
     def start_gateway(self):
