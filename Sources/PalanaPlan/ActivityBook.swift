@@ -34,6 +34,11 @@ package final class ActivityBook: Sendable {
     entries.withLock { $0[agent].map { $0.held > 0 ? now : $0.last } }
   }
 
+  /// The last deed of each agent that is known here; `now` for those with something under way.
+  package func all(now: Timestamp) -> [AgentID: Timestamp] {
+    entries.withLock { $0.mapValues { $0.held > 0 ? now : $0.last } }
+  }
+
   /// Forgets agents that are no more.
   package func keep(_ known: Set<AgentID>) {
     entries.withLock { entries in entries = entries.filter { known.contains($0.key) || $0.value.held > 0 } }

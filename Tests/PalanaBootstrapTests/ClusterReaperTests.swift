@@ -6,6 +6,7 @@ import Logging
 import NIOCore
 import PalanaAPI
 import PalanaAudit
+import PalanaCluster
 import PalanaCore
 import PalanaKube
 import PalanaManifests
@@ -33,6 +34,7 @@ struct ClusterReaperTests {
     /// With the rights of the reaper's service account.
     let reaper: KubeClient
     let gateway: KubeClient
+    let control: KubeClient
     let namespace: String
     let start = WallClock.system.now()
 
@@ -91,7 +93,7 @@ struct ClusterReaperTests {
     for name in [system, namespace] { _ = try await admin.apply(namespaces, KubeObject(namespaces, name: name)) }
     var root = URL(filePath: #filePath)
     for _ in 0..<3 { root.deleteLastPathComponent() }
-    for role in ["reaper", "gateway"] {
+    for role in ["reaper", "gateway", "control"] {
       let rights = root.appending(path: "deploy/helm/palana/rbac/\(role).yaml").path()
       for document in try ManifestDocument.parse(Array(try String(contentsOfFile: rights, encoding: .utf8).utf8), file: rights) {
         let object = KubeObject(document.value)
@@ -106,7 +108,8 @@ struct ClusterReaperTests {
         Impersonation(
           user: "system:serviceaccount:\(system):palana-\(role)", groups: ["system:serviceaccounts", "system:serviceaccounts:\(system)"]))
     }
-    let world = World(admin: admin, reaper: account("reaper"), gateway: account("gateway"), namespace: namespace)
+    let world = World(
+      admin: admin, reaper: account("reaper"), gateway: account("gateway"), control: account("control"), namespace: namespace)
     let result: Result<Void, any Error>
     do { result = .success(try await body(world)) } catch { result = .failure(error) }
     _ = try? await admin.deleteAll(ClusterKinds.agents, Selection(namespace: namespace))
@@ -167,7 +170,7 @@ struct ClusterReaperTests {
       let owner = Mutex(uid)
       let reporter = ActivityReporter(
         client: world.gateway, activity: { [id: seen.withLock { $0 }] },
-        places: { [id: (ObjectKey(namespace: world.namespace, name: "demo"), owner.withLock { $0 })] }, logger: Self.quiet)
+        places: { _ in [id: (ObjectKey(namespace: world.namespace, name: "demo"), owner.withLock { $0 })] }, logger: Self.quiet)
       var written: [AgentID: Timestamp] = [:]
       func last() async throws -> String? { try await world.agent("demo")["status"]?["lastActivity"]?.string }
       await reporter.report(&written)
@@ -188,6 +191,39 @@ struct ClusterReaperTests {
         try await world.gateway.patch(ClusterKinds.agents, "demo", in: world.namespace, .merge(["spec": ["image": "x"]]))
       }
       #expect(refused?.kind == .forbidden)
+    }
+  }
+
+  /// What a person does in an agent is activity for as long as it lasts.
+  @Test func theControlAPIWritesWhatPeopleDo() async throws {
+    try await Self.run { world in
+      try await world.make("demo")
+      let id = AgentID(owner: try UserIdentity("alice"), name: try ResourceName("demo"))
+      let stores = ClusterStores(world.control, logger: Self.quiet)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { await stores.directory.run() }
+        try await stores.directory.ready()
+        let now = Mutex(world.start)
+        let activity = PeopleActivity(directory: stores.directory, clock: WallClock { now.withLock { $0 } })
+        let reporter = activity.reporter(world.control, logger: Self.quiet)
+        func last() async throws -> String? { try await world.agent("demo")["status"]?["lastActivity"]?.string }
+        var written: [AgentID: Timestamp] = [:]
+        await reporter.report(&written)
+        #expect(try await last() == nil)
+        activity.book.hold(id, at: world.start)
+        now.withLock { $0 = world.start + .seconds(600) }
+        await reporter.report(&written)
+        #expect(try await last() == "\(world.start + .seconds(600))")
+        activity.book.release(id, at: world.start + .seconds(700))
+        now.withLock { $0 = world.start + .seconds(3_000) }
+        await reporter.report(&written)
+        #expect(try await last() == "\(world.start + .seconds(700))")
+        _ = try await world.admin.delete(ClusterKinds.agents, "demo", in: world.namespace)
+        while !stores.directory.places(of: [id]).isEmpty { try await Task.sleep(for: .milliseconds(20)) }
+        _ = activity.newest()
+        #expect(activity.newest().isEmpty)
+        group.cancelAll()
+      }
     }
   }
 

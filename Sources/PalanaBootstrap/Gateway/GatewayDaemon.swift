@@ -152,7 +152,7 @@ private struct GatewayRole: Service, CustomStringConvertible {
       services = [
         cluster.server, GatewayLease(source: cluster, follower: follower, logger: logger), follower, stored, endpoints, values, gateway,
         ActivityReporter(
-          client: cluster.client, activity: { await gateway.activity() }, places: { follower.places }, logger: logger),
+          client: cluster.client, activity: { await gateway.activity() }, places: { _ in follower.places }, logger: logger),
       ]
       health = GatewayHealth(gateway: gateway, source: "cluster", picture: { follower.health }, secrets: status)
     }

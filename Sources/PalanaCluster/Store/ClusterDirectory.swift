@@ -1,6 +1,6 @@
 import Logging
 import PalanaAPI
-import PalanaCore
+package import PalanaCore
 package import PalanaKube
 import PalanaStore
 import Synchronization
@@ -125,6 +125,20 @@ package final class ClusterDirectory: Sendable {
   /// Whose agent this is.
   func agent(_ id: AgentID) -> (owner: UserIdentity, name: ResourceName)? {
     index.withLock { $0.agents[id] ?? $0.fresh[id] }
+  }
+
+  /// Where the objects of these agents stand, with their uids; without those that are not there.
+  package func places(of agents: Set<AgentID>) -> [AgentID: (key: ObjectKey, uid: String)] {
+    guard let cache = kinds.first(where: { $0.resource == AgentSpec.kube })?.cache else { return [:] }
+    var places: [AgentID: (key: ObjectKey, uid: String)] = [:]
+    for id in agents {
+      guard let (owner, name) = agent(id) else { continue }
+      for namespace in namespaces(AgentSpec.self, owner: owner, name: name.description) {
+        let key = ObjectKey(namespace: namespace, name: name.description)
+        if let entry = cache[key] { places[id] = (key, entry.uid) }
+      }
+    }
+    return places
   }
 
   /// The order as it was seen last; nil when it is not there, or was not seen yet.

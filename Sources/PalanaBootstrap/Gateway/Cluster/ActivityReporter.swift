@@ -6,7 +6,7 @@ import ServiceLifecycle
 
 /// Writes into the agents' status when they were active last, for the reaper.
 ///
-/// Several gateways write the same member, and each only what it saw itself; what one writes over another's is never older than
+/// Several processes (gateways, the control API) write the same member, and each only what it saw itself; what one writes over another's is never older than
 /// ``granularity``, which the reaper allows for.
 struct ActivityReporter: Service, CustomStringConvertible {
   /// How much later something has to be than what was written before.
@@ -14,8 +14,8 @@ struct ActivityReporter: Service, CustomStringConvertible {
 
   let client: KubeClient
   let activity: @Sendable () async -> [AgentID: Timestamp]
-  /// The object of each agent, with its uid.
-  let places: @Sendable () -> [AgentID: (key: ObjectKey, uid: String)]
+  /// The objects of agents, with their uids.
+  let places: @Sendable (Set<AgentID>) -> [AgentID: (key: ObjectKey, uid: String)]
   var interval = Duration.seconds(30)
   let logger: Logger
 
@@ -33,9 +33,10 @@ struct ActivityReporter: Service, CustomStringConvertible {
 
   /// - Parameter written: what this process wrote before.
   func report(_ written: inout [AgentID: Timestamp]) async {
-    let places = places()
+    let activity = await activity()
+    let places = places(Set(activity.keys))
     written = written.filter { places[$0.key] != nil }
-    for (id, time) in await activity() {
+    for (id, time) in activity {
       guard let place = places[id], written[id].map({ time - $0 >= Self.granularity }) ?? true else { continue }
       do throws(KubeError) {
         _ = try await client.patch(

@@ -6,6 +6,7 @@ import PalanaControl
 import PalanaControlAPI
 import PalanaCore
 import PalanaKube
+import PalanaPlan
 import PalanaPolicy
 import PalanaSecrets
 import PalanaStore
@@ -41,11 +42,13 @@ struct ControlDaemon {
     // Changes of people must not look like those of the operator.
     let stores = ClusterStores(KubeClient(server, fieldManager: "palana-control"), logger: logger)
     let values = try secrets()
-    let control = try await service(stores, server, spool, auditLog, values)
+    let activity = PeopleActivity(directory: stores.directory)
+    let control = try await service(stores, server, spool, auditLog, values, activity.book)
     var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: auditLog), .init(service: server)]
     if let session = values?.session { services.append(.init(service: session)) }
     services += [
       .init(service: DirectoryService(directory: stores.directory)),
+      .init(service: activity.reporter(KubeClient(server, fieldManager: "palana-control"), logger: logger)),
       .init(
         service: ControlRole(control: control, directory: stores.directory, logger: logger),
         successTerminationBehavior: .gracefullyShutdownGroup),
@@ -59,7 +62,8 @@ struct ControlDaemon {
   private var namespace: String { file.namespace ?? endpoint.namespace }
 
   private func service(
-    _ stores: ClusterStores, _ server: KubeServer, _ spool: AuditSpool, _ auditLog: AuditLog, _ values: SecretAccess?
+    _ stores: ClusterStores, _ server: KubeServer, _ spool: AuditSpool, _ auditLog: AuditLog, _ values: SecretAccess?,
+    _ activity: ActivityBook
   ) async throws -> ControlService {
     let client = KubeClient(server, fieldManager: "palana-control")
     let reviewer = TokenReviewer(client, audiences: file.audiences ?? [])
@@ -82,7 +86,7 @@ struct ControlDaemon {
         socket: nil, network: network, installation: file.installation ?? "palana", version: PalanaVersion.current),
       ControlDependencies(
         scopes: .each { caller throws(PalanaError) in try await scopes.scope(of: caller) },
-        audit: spool.makeWriter(label: "control"), auditReader: AuditLogReader(log: auditLog), system: probe.system()),
+        audit: spool.makeWriter(label: "control"), auditReader: AuditLogReader(log: auditLog), system: probe.system(), activity: activity),
       logger: logger)
   }
 
