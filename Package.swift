@@ -65,7 +65,10 @@ let modules: [Module] = [
       nioSSL, serviceLifecycle,
     ], testUses: [cryptoExtras]),
   Module(name: "PalanaControlAPI", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit"]),
-  Module(name: "PalanaStore", uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, grdbSQLite, logging, serviceLifecycle]),
+  Module(
+    name: "PalanaStore",
+    uses: ["PalanaCore", "PalanaAPI", "PalanaAudit", crypto, grdb, grdbSQLite, logging, serviceLifecycle],
+    testUses: ["Fuzzing"]),
   Module(name: "PalanaManifests", uses: ["PalanaCore", yams], hasTests: false),
   Module(
     name: "PalanaKube",
@@ -133,9 +136,9 @@ let modules: [Module] = [
       "PalanaManifests", "PalanaKube", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl",
       "PalanaOperator", "PalanaCluster", "CProcess",
       argumentParser, asyncHTTPClient,
-      crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+      crypto, hummingbird, httpTypes, logging, nioCore, nioFoundation, nioHTTP1, nioPosix, nioSSL,
       serviceLifecycle, unixSignals, yams,
-    ], testUses: ["KubeTestServer"]),
+    ], testUses: ["KubeTestServer", grdb]),
 ]
 
 let settings: [SwiftSetting] = [
@@ -187,9 +190,14 @@ if isFuzzed {
     .executableTarget(
       name: "palana-fuzz",
       dependencies: [
-        "Fuzzing", "PalanaEgress", "PalanaKube", "PalanaCore", "PalanaPolicy", "PalanaSecrets", nioCore, nioEmbedded, nioHPACK, nioHTTP2,
+        "Fuzzing", "PalanaEgress", "PalanaKube", "PalanaStore", "PalanaAudit", "PalanaCore", "PalanaPolicy", "PalanaSecrets", nioCore,
+        nioEmbedded, nioHPACK, nioHTTP2,
       ],
-      path: "Tests", sources: ["PalanaEgressTests/Fuzz/Targets", "PalanaEgressTests/Fuzz/LibFuzzer", "PalanaKubeTests/Fuzz/Targets"],
+      path: "Tests",
+      sources: [
+        "PalanaEgressTests/Fuzz/Targets", "PalanaEgressTests/Fuzz/LibFuzzer", "PalanaKubeTests/Fuzz/Targets",
+        "PalanaStoreTests/Fuzz/Targets",
+      ],
       swiftSettings: settings))
 }
 

@@ -67,6 +67,20 @@ package enum AuditEncoder {
     }
     put("]", &buffer)
     if !event.details.isEmpty { encode(event.details, into: &buffer) }
+    if let origin = event.origin { encode(origin, into: &buffer) }
+    put("}", &buffer)
+  }
+
+  /// Appends `,"origin":{…}`, which is the last member of an event.
+  package static func encode(_ origin: AuditEvent.Origin, into buffer: inout [UInt8]) {
+    put(",\"origin\":{\"account\":", &buffer)
+    text(origin.account, Bound.value, &buffer)
+    put(",\"pod\":", &buffer)
+    text(origin.pod, Bound.rule, &buffer)
+    put(",\"chain\":", &buffer)
+    text(origin.chain, Bound.word, &buffer)
+    put(",\"seq\":", &buffer)
+    integer(origin.seq, &buffer)
     put("}", &buffer)
   }
 

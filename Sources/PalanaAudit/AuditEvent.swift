@@ -64,6 +64,24 @@ package struct AuditEvent: Hashable, Sendable {
     }
   }
 
+  /// Who wrote an event that a collector took over, as the cluster says: nobody but the collector writes it.
+  package struct Origin: Codable, Hashable, Sendable {
+    /// The service account, `system:serviceaccount:NAMESPACE:NAME`.
+    package var account: String
+    /// Name of the pod.
+    package var pod: String
+    /// The chain in which it was written first.
+    package var chain: String
+    /// Its number there.
+    package var seq: Int64
+    package init(account: String, pod: String, chain: String, seq: Int64) {
+      self.account = account
+      self.pod = pod
+      self.chain = chain
+      self.seq = seq
+    }
+  }
+
   package var time: Timestamp
   package var component: Component
   /// A verb within the component: `request`, `connect`, `create`, `start`, `stop`, `kill`, `add`, `rotate`, …
@@ -86,12 +104,15 @@ package struct AuditEvent: Hashable, Sendable {
   package var secrets: [String]
   /// Further facts of this action, for example the milliseconds of each plane of a kill. Few and short.
   package var details: [String: String]
+  /// Nil: whoever keeps the chain wrote it.
+  package var origin: Origin?
 
   package init(
     time: Timestamp, component: Component, action: String, decision: Decision, severity: Severity = .normal,
     reason: String? = nil, rule: String? = nil, policyVersion: String? = nil, agent: AgentRef? = nil,
     actor: UserIdentity? = nil, source: Source? = nil, request: Request? = nil, response: Response? = nil,
-    bytesSent: Int64? = nil, durationMs: Double? = nil, secrets: [String] = [], details: [String: String] = [:]
+    bytesSent: Int64? = nil, durationMs: Double? = nil, secrets: [String] = [], details: [String: String] = [:],
+    origin: Origin? = nil
   ) {
     self.time = time
     self.component = component
@@ -110,6 +131,7 @@ package struct AuditEvent: Hashable, Sendable {
     self.durationMs = durationMs
     self.secrets = secrets
     self.details = details
+    self.origin = origin
   }
 }
 

@@ -2,7 +2,7 @@
 extension AuditEvent: Codable {
   private enum CodingKeys: String, CodingKey {
     case time, component, action, decision, severity, reason, rule, policyVersion, agent, actor, source, request
-    case response, bytesSent, durationMs, secrets, details
+    case response, bytesSent, durationMs, secrets, details, origin
   }
 
   package init(from decoder: any Decoder) throws {
@@ -19,7 +19,8 @@ extension AuditEvent: Codable {
       bytesSent: container.decodeIfPresent(forKey: .bytesSent),
       durationMs: container.decodeIfPresent(forKey: .durationMs),
       secrets: container.decodeIfPresent(forKey: .secrets) ?? [],
-      details: container.decodeIfPresent(forKey: .details) ?? [:])
+      details: container.decodeIfPresent(forKey: .details) ?? [:],
+      origin: container.decodeIfPresent(forKey: .origin))
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -41,6 +42,7 @@ extension AuditEvent: Codable {
     try container.encodeIfPresent(durationMs, forKey: .durationMs)
     try container.encode(secrets, forKey: .secrets)
     if !details.isEmpty { try container.encode(details, forKey: .details) }
+    try container.encodeIfPresent(origin, forKey: .origin)
   }
 }
 

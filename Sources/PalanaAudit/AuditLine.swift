@@ -39,6 +39,8 @@ package struct AuditLine: Hashable, Sendable {
   package var owner: Text?
   package var actor: Text?
   package var host: Text?
+  /// Where a collected event comes from.
+  package var pod: Text?
 
   /// Reads the line of one event, as ``AuditEncoder`` writes it (`{"time":…}`, no line break).
   /// - Returns: nil when it is not one JSON object with at least a time, a component and a decision.
@@ -58,6 +60,7 @@ package struct AuditLine: Hashable, Sendable {
     owner = fields.owner
     actor = fields.actor
     host = fields.host
+    pod = fields.pod
   }
 
   private static let components = AuditEvent.Component.allCases.map { Array($0.rawValue.utf8) }
@@ -84,6 +87,7 @@ private struct AuditLineScanner {
     var owner: AuditLine.Text?
     var actor: AuditLine.Text?
     var host: AuditLine.Text?
+    var pod: AuditLine.Text?
   }
 
   private var index = 0
@@ -100,6 +104,11 @@ private struct AuditLineScanner {
       if name.says("request", bytes) {
         return scanner.members(bytes) { scanner, name, bytes in
           name.says("host", bytes) ? scanner.text(&fields.host, bytes) : scanner.skip(bytes)
+        }
+      }
+      if name.says("origin", bytes) {
+        return scanner.members(bytes) { scanner, name, bytes in
+          name.says("pod", bytes) ? scanner.text(&fields.pod, bytes) : scanner.skip(bytes)
         }
       }
       return scanner.skip(bytes)

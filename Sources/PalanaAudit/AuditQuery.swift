@@ -10,6 +10,8 @@ package struct AuditQuery: Codable, Hashable, Sendable {
   package var component: AuditEvent.Component?
   package var decision: AuditEvent.Decision?
   package var severity: AuditEvent.Severity?
+  /// Only what was collected from the pod of this name.
+  package var pod: String?
   /// Inclusive.
   package var since: Timestamp?
   /// Exclusive.
@@ -23,8 +25,8 @@ package struct AuditQuery: Codable, Hashable, Sendable {
 
   package init(
     agent: String? = nil, owner: UserIdentity? = nil, host: String? = nil, component: AuditEvent.Component? = nil,
-    decision: AuditEvent.Decision? = nil, severity: AuditEvent.Severity? = nil, since: Timestamp? = nil,
-    until: Timestamp? = nil, afterSeq: Int64? = nil, beforeSeq: Int64? = nil, limit: Int? = nil
+    decision: AuditEvent.Decision? = nil, severity: AuditEvent.Severity? = nil, pod: String? = nil,
+    since: Timestamp? = nil, until: Timestamp? = nil, afterSeq: Int64? = nil, beforeSeq: Int64? = nil, limit: Int? = nil
   ) {
     self.agent = agent
     self.owner = owner
@@ -32,6 +34,7 @@ package struct AuditQuery: Codable, Hashable, Sendable {
     self.component = component
     self.decision = decision
     self.severity = severity
+    self.pod = pod
     self.since = since
     self.until = until
     self.afterSeq = afterSeq

@@ -37,7 +37,7 @@ package struct AuditVerifier: Sendable {
   /// brought back to its one canonical spelling first.
   package mutating func add(line: some Collection<UInt8>) {
     let bytes = Array(line)
-    guard let record = CanonicalLine(bytes) ?? CanonicalLine(reordered: bytes) else {
+    guard let record = AuditRecordLine(bytes) ?? AuditRecordLine(reordered: bytes) else {
       checked += 1
       return report(.unreadable, last.map { $0.seq + 1 }, "line \(checked) is not an audit record")
     }
@@ -121,50 +121,5 @@ package struct AuditVerifier: Sendable {
     return AuditVerification(
       checked: checked, firstSeq: first?.seq, lastSeq: last?.seq, head: last?.hash.description, problems: problems,
       problemCount: problemCount)
-  }
-}
-
-/// The line of a record taken apart.
-private struct CanonicalLine {
-  var seq: Int64
-  var event: [UInt8]
-  var previous: AuditChain.Hash
-  var hash: AuditChain.Hash
-
-  /// Exactly the spelling of ``AuditChain/line(seq:event:previous:hash:)``.
-  init?(_ line: [UInt8]) {
-    let head = Array("{\"seq\":".utf8)
-    let middle = Array(",\"prevHash\":\"".utf8)
-    let end = Array("\",\"hash\":\"".utf8)
-    let tail = middle.count + 64 + end.count + 64 + 2
-    guard line.count > head.count + tail, line.starts(with: head), line.suffix(2).elementsEqual("\"}".utf8),
-      let comma = line[head.count...].firstIndex(of: UInt8(ascii: ",")),
-      let seq = Int64(String(decoding: line[head.count..<comma], as: UTF8.self)), seq > 0
-    else { return nil }
-    let body = line.count - tail
-    guard comma < body, line[body...].starts(with: middle), line[(body + middle.count + 64)...].starts(with: end),
-      let previous = AuditChain.Hash(hex: line[(body + middle.count)..<(body + middle.count + 64)]),
-      let hash = AuditChain.Hash(hex: line[(line.count - 66)..<(line.count - 2)])
-    else { return nil }
-    self.seq = seq
-    self.previous = previous
-    self.hash = hash
-    event = [UInt8(ascii: "{")] + line[(comma + 1)..<body] + [UInt8(ascii: "}")]
-  }
-
-  /// Any JSON spelling of a record, put into the canonical one. Unknown members are refused: they would not be in the hash.
-  init?(reordered line: [UInt8]) {
-    guard let value = try? JSONValue(parsing: line), case .object(var object) = value,
-      let seq = object["seq"]?.int, seq > 0,
-      let previous = object["prevHash"]?.string.flatMap({ AuditChain.Hash(hex: Array($0.utf8)) }),
-      let hash = object["hash"]?.string.flatMap({ AuditChain.Hash(hex: Array($0.utf8)) })
-    else { return nil }
-    for name in ["seq", "prevHash", "hash"] { object[name] = nil }
-    guard let event = try? StrictDecoder.decode(AuditEvent.self, from: .object(object)) else { return nil }
-    self.seq = Int64(seq)
-    self.previous = previous
-    self.hash = hash
-    self.event = []
-    AuditEncoder.encode(event, into: &self.event)
   }
 }

@@ -19,12 +19,12 @@ package enum RetentionMark {
       ])
   }
 
-  /// The link in an event's line; nil when it is another event.
+  /// The link in an event's line; nil when it is another event. One that was collected speaks of the chain it comes from, not of this one.
   package static func link(in event: some Collection<UInt8>) -> AuditVerifier.Link? {
     // `{"time":"` and 27 bytes of time stand in front; most events end the look here.
     let start = event.dropFirst(36)
     guard start.starts(with: "\",\"component\":\"policy\",\"action\":\"retention\"".utf8),
-      let details = (try? JSONValue(parsing: event))?["details"],
+      let value = try? JSONValue(parsing: event), value["origin"] == nil, let details = value["details"],
       let seq = details["throughSeq"]?.string.flatMap(Int64.init),
       let hash = details["throughHash"]?.string
     else { return nil }

@@ -12,11 +12,12 @@ package enum StartFinding {
       details: details)
   }
 
-  /// The reason in an event's line; nil when it is another event.
+  /// The reason in an event's line; nil when it is another event. One that was collected is about the log of its sender.
   package static func reason(in event: some Collection<UInt8>) -> String? {
     // `{"time":"` and 27 bytes of time stand in front; most events end the look here.
     let start = event.dropFirst(36)
     guard start.starts(with: "\",\"component\":\"policy\",\"action\":\"audit_start\"".utf8) else { return nil }
-    return (try? JSONValue(parsing: event))?["reason"]?.string
+    guard let value = try? JSONValue(parsing: event), value["origin"] == nil else { return nil }
+    return value["reason"]?.string
   }
 }

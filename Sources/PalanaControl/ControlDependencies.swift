@@ -56,11 +56,13 @@ package struct ControlDependencies: Sendable {
   package var killEffort: PlaneCutter.Effort
   /// Where it is noted that people use an agent.
   package var activity: ActivityBook
+  /// Of others' audit trails; nil: nothing is collected.
+  package var collection: AuditCollection?
 
   package init(
     scopes: Scopes, audit: any AuditSink, auditReader: any AuditReader, system: SystemProbe, userNames: UserNames = .system,
     clock: WallClock = .system, timer: any Clock<Duration> = ContinuousClock(), killEffort: PlaneCutter.Effort = .init(),
-    activity: ActivityBook = ActivityBook()
+    activity: ActivityBook = ActivityBook(), collection: AuditCollection? = nil
   ) {
     self.scopes = scopes
     self.audit = audit
@@ -71,5 +73,6 @@ package struct ControlDependencies: Sendable {
     self.timer = timer
     self.killEffort = killEffort
     self.activity = activity
+    self.collection = collection
   }
 }

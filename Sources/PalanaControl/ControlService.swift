@@ -15,6 +15,7 @@ package final class ControlService: Service {
   private let userNames: UserNames
   private let operators: Set<UInt32>
   private let kills: KillService?
+  private let collection: AuditCollection?
   private let group: MultiThreadedEventLoopGroup
   private let logger: Logger
   private let listening = Listening()
@@ -33,17 +34,20 @@ package final class ControlService: Service {
     self.logger = logger
     self.operators = operators
     userNames = dependencies.userNames
+    collection = dependencies.collection
     let trail = AuditTrail(sink: dependencies.audit, clock: dependencies.clock, logger: logger)
     self.trail = trail
     let document = OpenAPIDocument.make(version: configuration.version).encoded(pretty: true)
+    let open = SystemRoutes.open(document: document).merging(CollectionRoutes.handlers(dependencies.collection, trail)) { first, _ in first
+    }
     switch dependencies.scopes {
     case .same(let scope):
       let services = ControlServices(scope, dependencies, configuration, trail)
       kills = services.kills
-      handlers = .same(services.handlers.merging(SystemRoutes.open(document: document)) { first, _ in first })
+      handlers = .same(services.handlers.merging(open) { first, _ in first })
     case .each(let scope):
       kills = nil
-      handlers = .each(open: SystemRoutes.open(document: document)) { caller throws(PalanaError) in
+      handlers = .each(open: open) { caller throws(PalanaError) in
         ControlServices(try await scope(caller), dependencies, configuration, trail).handlers
       }
     }
@@ -127,7 +131,7 @@ package final class ControlService: Service {
     let limits = configuration.limits
     let authentication = AuthenticationMiddleware(
       authenticator: authenticator, hosts: hosts, trail: trail,
-      failures: FailureBudget(perMinute: limits.authenticationNotes))
+      failures: FailureBudget(perMinute: limits.authenticationNotes), collection: collection)
     let router = try ControlRouter.make(
       handlers: handlers, authentication: authentication, trail: trail, limits: limits)
     return Application(

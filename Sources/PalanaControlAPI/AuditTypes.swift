@@ -23,6 +23,7 @@ package struct AuditRequest: Hashable, Sendable {
     add("component", query.component?.rawValue)
     add("decision", query.decision?.rawValue)
     add("severity", query.severity?.rawValue)
+    add("pod", query.pod)
     add("since", query.since?.description)
     add("until", query.until?.description)
     add("afterSeq", query.afterSeq.map(String.init))
@@ -39,6 +40,7 @@ package struct AuditRequest: Hashable, Sendable {
     .init("host", .string, "Host of the request, or *.example.com for every name below it."),
     .init("component", .string, "Component that wrote the event."),
     .init("decision", .string, "allow, deny, error or info."), .init("severity", .string, "normal or critical."),
+    .init("pod", .string, "Name of the pod from which it was collected."),
     .init("since", .string, "RFC 3339 time, inclusive."), .init("until", .string, "RFC 3339 time, exclusive."),
     .init("afterSeq", .integer, "Only records after this number; the oldest of them when there is a limit."),
     .init("beforeSeq", .integer, "Only records before this number."),
@@ -69,5 +71,18 @@ package struct AuditVerifyResult: Codable, Hashable, Sendable {
     head = verification.head
     problems = verification.problems
     problemCount = verification.problemCount
+  }
+}
+
+/// How far a chain was collected.
+package struct AuditPosition: Codable, Hashable, Sendable {
+  /// Number of the last record that was taken; 0: none.
+  package var seq: Int64
+  /// Its hash, 64 hexadecimal digits.
+  package var hash: String
+
+  package init(seq: Int64, hash: String) {
+    self.seq = seq
+    self.hash = hash
   }
 }

@@ -14,7 +14,7 @@ package enum Operation: String, Sendable, CaseIterable {
   case addSecret, listSecrets, rotateSecret, bindSecret, removeSecret
   case listEgressRules, addEgressRule, removeEgressRule, testEgress
   case kill, unkill
-  case audit, verifyAudit
+  case audit, verifyAudit, collectedAudit, collectAudit
 
   /// Its entry in the table.
   package var route: Route { Route.byOperation[self] ?? Route.missing(self) }

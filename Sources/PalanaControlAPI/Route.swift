@@ -54,6 +54,8 @@ package struct Route: Hashable, Sendable {
     /// Every authenticated caller, on what is their own.
     case caller
     case `operator`
+    /// A part of the platform that hands in its audit trail, and nobody else: it signs in with a token for this alone.
+    case sender
   }
 
   package var operation: Operation

@@ -176,5 +176,14 @@ extension Route {
     Route(
       .verifyAudit, .get, "/v1/audit/verify", "Checks the hash chain.", access: .operator,
       response: .json("AuditVerifyResult")),
+    Route(
+      .collectedAudit, .get, "/v1/audit/collected", "How far a chain of the sender was taken.", access: .sender, query: [chain],
+      response: .json("AuditPosition")),
+    Route(
+      .collectAudit, .post, "/v1/audit/collected",
+      "Takes records of a chain of the sender, in their order; those that are there already add nothing.",
+      access: .sender, query: [chain], request: .lines("AuditEvent"), response: .json("AuditPosition")),
   ]
+
+  private static let chain = Query("chain", .string, "The name of the chain: 32 hexadecimal digits.")
 }

@@ -93,6 +93,23 @@ enum OperationSamples {
     Step(.removeEgressRule, ["name": "demo", "id": "gh"]),
   ]
 
+  static let chain = [(name: "chain", value: String(repeating: "a", count: 32))]
+  static let sender = [("authorization", "Bearer sender-g-0")]
+
+  /// The first records of a chain, as they are handed in.
+  static func records(_ count: Int64) -> [UInt8] {
+    var (lines, previous) = ([UInt8](), AuditChain.Hash.zero)
+    for seq in 1...count {
+      var event: [UInt8] = []
+      let time = Timestamp(seconds: seq)
+      AuditEncoder.encode(AuditEvent(time: time, component: .egress, action: "request", decision: .allow), into: &event)
+      let hash = AuditChain.hash(seq: seq, event: event, previous: previous)
+      lines += AuditChain.line(seq: seq, event: event, previous: previous, hash: hash) + [10]
+      previous = hash
+    }
+    return lines
+  }
+
   private static let last: [Step] = [
     Step(
       .execInAgent, demo, bytes: [1, 0, 0, 0, 14] + Array(#"{"command":[]}"#.utf8) + [3, 0, 0, 0, 0],
@@ -110,6 +127,8 @@ enum OperationSamples {
     Step(
       .audit, query: [("component", "kill")],
       prepare: { try await $0.waitForAudit(AuditQuery(component: .kill)) }), Step(.verifyAudit),
+    Step(.collectAudit, query: chain, bytes: records(2), headers: sender + [("content-type", "application/x-ndjson")]),
+    Step(.collectedAudit, query: chain, headers: sender),
     Step(.deletePolicy, ["name": "base"]), Step(.deleteTemplate, ["name": "mine"]),
     Step(.deleteAgent, demo, query: [("purge", "true")]), Step(.shutdown, body: #"{"stopAgents":true}"#),
   ]

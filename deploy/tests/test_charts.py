@@ -1,6 +1,7 @@
 """The charts and what Kustomize makes of them, without a cluster."""
 
 import copy
+import json
 import re
 import shutil
 import subprocess
@@ -46,6 +47,7 @@ admission: {administrators: {users: [root@example.com], groups: [platform]}, age
 gateway: {reach: [0.0.0.0/0, 2001:db8::/32], config: {egress: {limits: {connectionsPerAgent: 64}}}}
 control: {tlsSecret: control-certificate, operators: {groups: [platform]}, storage: {className: fast}, from: [{ipBlock: {cidr: 10.0.0.0/8}}]}
 reaper: {schedule: "@hourly", prometheus: {url: "http://prometheus.monitoring.svc:9090", place: {namespace: monitoring, labels: {app: prometheus}}}}
+audit: {audience: trails, caConfigMap: control-ca}
 network: {apiServer: {cidrs: [10.96.0.1/32], ports: [443]}, dns: {namespace: dns, labels: {app: coredns}}}
 trust: {templates: [reviewer]}
 egressPolicies: {never: {rules: [{action: deny, host: "**.example.org"}]}}
@@ -294,6 +296,39 @@ class Boundaries(unittest.TestCase):
         outside = rules("everything", "gateway", "egress")[-1]["to"]
         self.assertEqual(outside, [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}, {"ipBlock": {"cidr": "2001:db8::/32"}}])
 
+    def test_trails_are_collected_from_whom_the_control_api_knows(self):
+        """Who hands in a trail has a token for that alone, an authority without its key, and a way; the control API takes it from nobody else."""
+        for name, chosen, senders in (
+            ("defaults", {}, {"operator", "gateway", "reaper"}), ("everything", SETS["everything"], {"operator", "gateway", "reaper"}),
+            ("no reaper", {"reaper": {"enabled": False}}, {"operator", "gateway"}), ("off", {"audit": {"collect": False}}, set()),
+            ("no control", {"control": {"enabled": False}}, set()),
+        ):
+            items = charts.objects(charts.render(chosen=chosen))
+            configs = {i["metadata"]["name"][7:]: yaml.safe_load(next(iter(i["data"].values()))) or {} for i in items if i["kind"] == "ConfigMap"}
+            policies = {i["metadata"]["name"][7:]: i["spec"] for i in items if i["kind"] == "NetworkPolicy"}
+            audience = chosen.get("audit", {}).get("audience", "palana-audit")
+            way = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "palana-control"}}}
+            for place, template in pods(items):
+                role = place.split("palana-")[1]
+                tokens = [s["serviceAccountToken"] for v in template["spec"]["volumes"] for s in v.get("projected", {}).get("sources", [])]
+                with self.subTest(values=name, role=role):
+                    sends = role in senders
+                    self.assertEqual("collector" in configs[role].get("audit", {}), sends)
+                    self.assertEqual(audience in [token["audience"] for token in tokens], sends)
+                    ways = [r for r in policies[role].get("egress", []) if way in r.get("to", [])]
+                    self.assertEqual(ways, [{"ports": [{"protocol": "TCP", "port": 8443}], "to": [way]}] if sends else [])
+                    for volume in template["spec"]["volumes"]:
+                        if "secret" in volume and role != "control":
+                            self.assertNotIn("tls.key", json.dumps(volume["secret"].get("items", ["tls.key"])))
+            if "control" not in configs:
+                continue
+            collect = configs["control"].get("audit", {}).get("collect")
+            accounts = sorted(f"system:serviceaccount:palana-system:palana-{role}" for role in senders)
+            self.assertEqual(collect and (sorted(collect["accounts"]), collect["audience"]), (accounts, audience) if senders else None, name)
+            peers = [p for r in policies["control"]["ingress"][1:] for p in r["from"]]
+            self.assertEqual(
+                sorted(p["podSelector"]["matchLabels"]["app.kubernetes.io/name"] for p in peers), sorted(f"palana-{r}" for r in senders), name)
+
     def test_ports_of_services_are_ports_of_pods(self):
         items = self.rendered["defaults"]
         for service in (item for item in items if item["kind"] == "Service"):
@@ -319,7 +354,7 @@ class Boundaries(unittest.TestCase):
             (box,) = template["spec"]["containers"]
             mounts = [mount["mountPath"] for mount in box["volumeMounts"] if not mount.get("readOnly")]
             self.assertIn(str(Path(home).parent), mounts, place)
-        self.assertEqual(seen, 2)
+        self.assertEqual(seen, 4)
 
     def test_every_file_that_a_configuration_names_is_mounted(self):
         items = charts.objects(charts.render(chosen={"vault": {"caConfigMap": "vault-ca"}}))

@@ -49,12 +49,18 @@ def follows_clusters():
 @unittest.skipUnless(BAO.exists(), f"there is no {BAO}")
 class Installation(unittest.TestCase):
     def setUp(self):
+        self.pods = {}
         self.server = Server.get()
         self.admin = self.server.admin
         folder = tempfile.TemporaryDirectory(prefix="palana-installation-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         self.start_vault()
+        self.collector = f"127.0.0.1:{free_port()}"
+        self.certificate, self.key = str(self.folder / "tls.crt"), self.file("tls.key", "")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=test",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.key, "-out", self.certificate], check=True, stderr=subprocess.DEVNULL)
         installed(self, self.server, {"vault": {"address": self.vault, "caConfigMap": "vault-ca"}})
         self.bootstrap()
 
@@ -101,8 +107,11 @@ class Installation(unittest.TestCase):
         path.write_text(content)
         return str(path)
 
-    def token(self, account, audience=None):
+    def token(self, account, audience=None, pod=None):
+        """As the kubelet has it made for a pod."""
         spec = {"expirationSeconds": 3600, **({"audiences": [audience]} if audience else {})}
+        if pod:
+            spec["boundObjectRef"] = {"kind": "Pod", "apiVersion": "v1", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
         answer = self.admin.request(
             "POST", f"/api/v1/namespaces/{charts.NAMESPACE}/serviceaccounts/{account}/token",
             {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec})
@@ -118,6 +127,20 @@ class Installation(unittest.TestCase):
         change(config)
         return self.file(f"{role}.yaml", yaml.safe_dump(config))
 
+    def pod(self, role):
+        """A pod that the role's Deployment has made; nobody runs it here."""
+        path, label = f"/api/v1/namespaces/{charts.NAMESPACE}/pods", f"app.kubernetes.io/name=palana-{role}"
+        return until(f"a pod of {role} is made", lambda: self.admin.request("GET", path, labelSelector=label)["items"])[0]
+
+    def collected(self, config, role, pod):
+        """The way to the collector, which is the name of a Service in the chart, with the token of a pod."""
+        collector = config["audit"]["collector"]
+        self.assertEqual(collector["url"], "https://palana-control.palana-system.svc")
+        config["home"] = str(self.folder / role)
+        token = self.file(f"{role}.audit-token", self.token(f"palana-{role}", "palana-audit", pod))
+        config["audit"]["collector"] = collector | {"url": f"https://{self.collector}", "caFile": self.certificate, "tokenFile": token}
+        return pod["metadata"]["name"]
+
     def vault_token(self, role):
         return self.file(f"{role}.vault-token", self.token(f"palana-{role}", "vault"))
 
@@ -128,11 +151,11 @@ class Installation(unittest.TestCase):
 
     def start_gateway(self):
         kubeconfig, _ = self.server.account("palana-gateway")
-        probes = f"127.0.0.1:{free_port()}"
+        probes, self.proxy = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
 
         def change(config):
-            config["home"] = str(self.folder / "gateway")
-            config["egress"]["listen"] = f"127.0.0.1:{free_port()}"
+            self.pods["gateway"] = self.collected(config, "gateway", self.pod("gateway"))
+            config["egress"]["listen"] = self.proxy
             config["gateway"]["probes"] = probes
             config["gateway"]["cluster"] |= {"kubeconfig": str(kubeconfig), "podName": "gateway-0"}
             config["secrets"]["kubernetes"]["tokenFile"] = self.vault_token("gateway")
@@ -152,6 +175,7 @@ class Installation(unittest.TestCase):
             config["caFile"] = self.file("ca.crt", authority)
             config["proxyKeyFile"] = self.file("key", key)
             config["secrets"]["kubernetes"]["tokenFile"] = self.vault_token("operator")
+            self.pods["operator"] = self.collected(config, "operator", self.pod("operator"))
             if "admission" in support.roles():
                 config["admission"] |= {"listen": f"127.0.0.1:{port}", "url": f"https://127.0.0.1:{port}"}
             else:
@@ -195,26 +219,52 @@ class Installation(unittest.TestCase):
     def check_control(self):
         """The control API says who an administrator of the cluster is, and sees what is there."""
         kubeconfig, _ = self.server.account("palana-control")
-        port = free_port()
-        certificate, key = str(self.folder / "tls.crt"), self.file("tls.key", "")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=test",
-             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, stderr=subprocess.DEVNULL)
 
         def change(config):
             config["home"] = str(self.folder / "control")
-            config["listen"] = f"127.0.0.1:{port}"
+            config["listen"] = self.collector
             config["namespace"] = charts.NAMESPACE
-            config["tls"] = {"certFile": certificate, "keyFile": key}
+            config["tls"] = {"certFile": self.certificate, "keyFile": self.key}
             config["secrets"]["kubernetes"]["tokenFile"] = self.vault_token("control")
 
         control = Role(self, ["control", "--config", self.configuration("control", change), "--kubeconfig", kubeconfig])
-        client = support.Client(f"https://127.0.0.1:{port}", certificate, self.admin.token)
+        client = support.Client(f"https://{self.collector}", self.certificate, self.admin.token)
         until("the control API answers", lambda: self.asked(client, "/v1/whoami"), control)
         agents = json.dumps(client.request("GET", "/v1/agents"))
         for name in ("demo", "reader"):
             self.assertIn(f'"{name}"', agents)
+        self.check_trail(client, control)
         return control
+
+    def check_trail(self, client, control):
+        """What the gateway refused and what the operator repaired stand in the trail of the control API, each with its pod."""
+        host, port = self.proxy.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as stranger:
+            stranger.sendall(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
+            self.assertNotIn(b" 200 ", stranger.recv(4096))
+        agent = next(item for item in EXAMPLE if item["kind"] == "Agent")
+        found = self.admin.request("GET", "/api/v1/namespaces", labelSelector=f"palana.dev/agent={agent['metadata']['name']}")["items"]
+        self.admin.delete(reference("networking.k8s.io/v1", "NetworkPolicy", "paths", found[0]["metadata"]["name"]))
+        for role, decision in (("gateway", "deny"), ("operator", "info")):
+            events = until(f"an event of the {role} is collected", lambda role=role, decision=decision: [
+                event for event in self.lines(client, f"/v1/audit?pod={self.pods[role]}") if event["decision"] == decision], control, 120)
+            account = f"system:serviceaccount:{charts.NAMESPACE}:palana-{role}"
+            self.assertEqual({(e["origin"]["account"], e["origin"]["pod"]) for e in events}, {(account, self.pods[role])})
+        self.assertTrue(client.request("GET", "/v1/audit/verify")["ok"])
+        # With that token nothing else can be done, and with another one nothing is handed in.
+        sender = support.Client(client.url, self.certificate, (self.folder / "gateway.audit-token").read_text())
+        chain = "/v1/audit/collected?chain=" + "0" * 32
+        self.assertEqual(sender.request("GET", chain)["seq"], 0)
+        stranger = support.Client(client.url, self.certificate, self.token("palana-control", "palana-audit", self.pod("control")))
+        unbound = support.Client(client.url, self.certificate, self.token("palana-gateway", "palana-audit"))
+        for who, path in ((sender, "/v1/whoami"), (sender, "/v1/audit"), (client, chain), (stranger, chain), (unbound, chain)):
+            with self.subTest(path=path), self.assertRaisesRegex(support.Refused, "401|403"):
+                who.request("GET", path)
+
+    def lines(self, client, path):
+        request = urllib.request.Request(client.url + path, headers={"Authorization": f"Bearer {client.token}"})
+        with urllib.request.urlopen(request, timeout=60, context=client.context) as answer:
+            return [json.loads(line) for line in answer.read().splitlines()]
 
     def asked(self, client, path):
         try:
@@ -224,7 +274,10 @@ class Installation(unittest.TestCase):
 
     def check_reaper(self):
         kubeconfig, _ = self.server.account("palana-reaper")
-        config = self.configuration("reaper", lambda config: None)
+        template = self.admin.find(reference("batch/v1", "CronJob", "palana-reaper", charts.NAMESPACE))["spec"]["jobTemplate"]["spec"]["template"]
+        pod = self.admin.create({**reference("v1", "Pod", "palana-reaper-0", charts.NAMESPACE), "spec": template["spec"]})
+        self.addCleanup(self.admin.delete, pod)
+        config = self.configuration("reaper", lambda config: self.collected(config, "reaper", pod))
         result = subprocess.run(
             [PALANAD, "reaper", "--config", config, "--kubeconfig", kubeconfig, "--namespace", charts.NAMESPACE],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

@@ -50,7 +50,7 @@ class OperatorRights(unittest.TestCase):
     def setUp(self):
         self.server = Server.get()
         self.admin = self.server.admin
-        installed(self, self.server, {"operator": {"config": {"browser": BROWSER}}, "admission": {"enabled": False}})
+        installed(self, self.server, {"operator": {"config": {"browser": BROWSER}}, "admission": {"enabled": False}, "audit": {"collect": False}})
         self.kubeconfig, self.account = self.server.account("palana-operator")
         config = configuration(self, self.server, "operator", caFile=AUTHORITY, proxyKeyFile="k" * 40)
         self.operator = Role(self, ["operator", "--config", config, "--kubeconfig", self.kubeconfig])

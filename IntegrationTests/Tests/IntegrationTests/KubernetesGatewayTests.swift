@@ -90,6 +90,43 @@ struct KubernetesGatewayTests {
     }
   }
 
+  @Test func theTrailOfEveryPartIsCollectedOnce() async throws {
+    try await withCluster { cluster in
+      try await cluster.startCollector()
+      try await cluster.runPod()
+      for gateway in cluster.gateways {
+        try await waitUntil("\(gateway.name) serves the agent") { try await cluster.curl(gateway, "/echo/one").status == "200" }
+        #expect(try await cluster.curl(gateway, "/echo", host: "other.test").connect == "403")
+      }
+      try await cluster.loosen()
+      for (pod, words) in [("g-1", "host_not_allowed"), ("g-2", "host_not_allowed"), ("operator-0", "\"drift\"")] {
+        try await waitUntil("what \(pod) did is there") { try await cluster.trail("--pod", pod).contains(words) }
+      }
+      let shown = try await cluster.trail("--agent", "scout", "--decision", "deny")
+      #expect(shown.contains("\"pod\":\"g-1\"") && shown.contains("\"pod\":\"g-2\""), "\(shown)")
+      #expect(shown.contains("system:serviceaccount:palana-system:palana-gateway"))
+      // It dies at some moment, misses what happens meanwhile, and has all of it once when it is back.
+      for number in 0..<5 { _ = try await cluster.curl(cluster.gateways[0], "/echo/before-\(number)") }
+      cluster.collector.kill()
+      for number in 0..<5 { #expect(try await cluster.curl(cluster.gateways[0], "/echo/while-\(number)").status == "200") }
+      try await cluster.collector.launch()
+      try await waitUntil("it has everything", within: .seconds(120)) { try await cluster.trail("--pod", "g-1").contains("/echo/while-4") }
+      let events = try await cluster.trail("--pod", "g-1").split(separator: "\n").map { try JSON(parsing: String($0)) }
+      let paths = events.compactMap { $0["request"]["path"].string }
+      for number in 0..<5 {
+        #expect(paths.count { $0 == "/echo/while-\(number)" } == 1 && paths.count { $0 == "/echo/before-\(number)" } == 1)
+      }
+      let numbers = events.compactMap { $0["origin"]["seq"].number.map { Int($0) } }
+      #expect(numbers.count == events.count && numbers == Array(1...numbers.count), "\(numbers)")
+      #expect(try await cluster.trail("--severity", "critical").isEmpty)
+      #expect(try await cluster.pcli("audit", "verify").code == 0)
+      // What is left is handed in at the end of a gateway.
+      _ = try await cluster.curl(cluster.gateways[1], "/echo/last")
+      #expect(try await cluster.gateways[1].stop() == 0)
+      #expect(try await cluster.trail("--pod", "g-2").contains("/echo/last"))
+    }
+  }
+
   /// Whether curl's transfer was ended by the other side, and not by its own time limit (28).
   private static func isCutOff(_ text: String) -> Bool { text.contains("curl: (") && !text.contains("curl: (28)") }
 
@@ -171,12 +208,14 @@ private final class Cluster: Sendable {
   let upstream: Upstream
   let server: KubernetesServer
   let gateways: [Daemon]
+  /// The control API; started by those who look at the trail.
+  let collector: Daemon
   private let operators: [Daemon]
   private let store: ExternalStore
   private let source = "127.\(Int.random(in: 80...250)).\(Int.random(in: 1...250)).\(Int.random(in: 2...250))"
   private let facts = Mutex((namespace: "", proxy: ""))
 
-  var processes: [Daemon] { gateways + operators }
+  var processes: [Daemon] { gateways + operators + [collector] }
 
   init(_ store: ExternalStore, _ server: KubernetesServer) async throws {
     self.store = store
@@ -188,6 +227,10 @@ private final class Cluster: Sendable {
     try await server.define()
     let hosts = Platform.names.map { "\($0): \"\(address)\"" }.joined(separator: ", ")
     let kubeconfig = try await server.account("gateway")
+    let collecting = "127.40.\(Int.random(in: 1...250)).\(Int.random(in: 2...250))"
+    collector = Daemon(
+      "control", home: home, address: collecting,
+      ["control", "--config", home + "/control.yaml", "--kubeconfig", server.kubeconfig])
     var gateways: [Daemon] = []
     for number in 1...2 {
       let listen = "127.\(20 + number).\(Int.random(in: 1...250)).\(Int.random(in: 2...250))"
@@ -203,7 +246,7 @@ private final class Cluster: Sendable {
       gateway:
         probes: "\(listen):3130"
         cluster: {kubeconfig: "\(kubeconfig)", podName: g-\(number), patience: 6s}
-      audit: {stdout: true}
+      audit: {stdout: true, \(Self.handingIn(home, "g-\(number)", to: collecting))}
       """.write(toFile: config, atomically: true, encoding: .utf8)
       gateways.append(Daemon("g-\(number)", home: home, address: listen, ["gateway", "--cluster", "--config", config]))
     }
@@ -228,8 +271,10 @@ private final class Cluster: Sendable {
     gateway: {host: gateway.test, pods: {namespace: palana-system}}
     caFile: \(home)/ca.pem
     proxyKeyFile: \(home)/proxy.key
+    home: \(home)/operator
+    audit: {\(Self.handingIn(home, "operator-0", to: collector.address))}
     """.write(toFile: home + "/operator.yaml", atomically: true, encoding: .utf8)
-    for process in processes { try await process.launch() }
+    for process in gateways + operators { try await process.launch() }
     for gateway in gateways { try await waitUntil("\(gateway.name) is ready") { try await gateway.isReady() } }
     try await server.apply("/api/v1/namespaces/people", "{apiVersion: v1, kind: Namespace, metadata: {name: people}}")
     let kinds = "/apis/palana.dev/v1alpha1/namespaces/people"
@@ -246,6 +291,54 @@ private final class Cluster: Sendable {
       secret: PAT, access: proxy-only, hosts: ["allowed.test:\(upstream.httpsPort)"], places: [], revision: 1,
       keys: [{key: token, placeholder: TOKEN_PAT, variable: PAT}]}}
       """)
+  }
+
+  private static func handingIn(_ home: String, _ pod: String, to address: String) -> String {
+    "collector: {url: \"https://\(address):8443\", caFile: \"\(home)/control.crt\", tokenFile: \"\(home)/\(pod).token\"}"
+  }
+
+  /// Starts the control API, to which gateways and operator have tried to hand in their trails all along, and gives each the token of a pod.
+  func startCollector() async throws {
+    let made = try await run(
+      "/usr/bin/openssl",
+      [
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=control.test",
+        "-addext", "subjectAltName=IP:\(collector.address)", "-keyout", home + "/control.key", "-out", home + "/control.crt",
+      ])
+    try #require(made.code == 0, "\(made.error)")
+    try """
+    listen: "\(collector.address):8443"
+    tls: {certFile: \(home)/control.crt, keyFile: \(home)/control.key}
+    home: \(home)/control
+    namespace: palana-system
+    audit: {collect: {accounts: ["system:serviceaccount:palana-system:palana-gateway", "system:serviceaccount:palana-system:palana-operator"]}}
+    """.write(toFile: home + "/control.yaml", atomically: true, encoding: .utf8)
+    for (pod, account) in [("g-1", "palana-gateway"), ("g-2", "palana-gateway"), ("operator-0", "palana-operator")] {
+      let token = try await server.token(ofPod: pod, account, audience: "palana-audit")
+      try token.write(toFile: "\(home)/\(pod).token", atomically: true, encoding: .utf8)
+    }
+    try await collector.launch()
+    try await waitUntil("the control API answers") { try await pcli("whoami").code == 0 }
+  }
+
+  func pcli(_ arguments: String...) async throws -> Finished {
+    try await run(
+      Checkout.pcli, ["--token-file", server.adminToken] + arguments,
+      environment: ["PALANA_URL": "https://\(collector.address):8443", "PALANA_CA_FILE": home + "/control.crt"])
+  }
+
+  /// The trail of the control API, a line for each event.
+  func trail(_ filter: String...) async throws -> String {
+    let done = try await run(
+      Checkout.pcli, ["--token-file", server.adminToken, "audit", "--all", "-o", "json"] + filter,
+      environment: ["PALANA_URL": "https://\(collector.address):8443", "PALANA_CA_FILE": home + "/control.crt"])
+    #expect(done.code == 0, "\(done.error)")
+    return done.output
+  }
+
+  /// Takes away what holds the agent, as somebody might.
+  func loosen() async throws {
+    try await server.delete("/apis/networking.k8s.io/v1/namespaces/\(facts.withLock { $0.namespace })/networkpolicies/paths")
   }
 
   /// Waits for the agent's pod and says, as its node would, that it runs.

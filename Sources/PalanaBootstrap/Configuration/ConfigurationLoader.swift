@@ -191,6 +191,18 @@ package enum ConfigurationLoader {
         throw wrong(entry, error.message)
       }
     },
+    "audit.collector.url": { entry, to throws(PalanaError) in
+      do throws(PalanaError) { to.auditCollector.url = try CollectorSettings.checked(url: try text(entry)) } catch {
+        throw wrong(entry, error.message)
+      }
+    },
+    "audit.collector.caFile": { entry, to throws(PalanaError) in to.auditCollector.caFile = try text(entry) },
+    "audit.collector.tokenFile": { entry, to throws(PalanaError) in to.auditCollector.tokenFile = try text(entry) },
+    "audit.collector.keep": { entry, to throws(PalanaError) in
+      do throws(PalanaError) { to.auditCollector.keep = try TimeSpan(try text(entry)).duration } catch {
+        throw wrong(entry, error.message)
+      }
+    },
     "audit.stdout": { entry, to throws(PalanaError) in to.auditStdout = try flag(entry) },
     "network.subnet": { entry, to throws(PalanaError) in
       let written = try text(entry)

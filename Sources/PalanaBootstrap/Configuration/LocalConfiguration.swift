@@ -166,6 +166,8 @@ package struct LocalConfiguration: Hashable, Sendable {
   package var auditRetention: Duration = .seconds(90 * 86_400)
   /// Whether every event is a line of the standard output too; of `palanad gateway` alone.
   package var auditStdout = false
+  /// Where the trail is collected, of `palanad gateway` alone; without a URL: nowhere.
+  package var auditCollector = CollectorSettings()
   package var subnet: String = "10.77.0.0/16"
   /// Short name of this installation, the first part of its interfaces, tables and cgroups: `[a-z][a-z0-9]{0,5}`.
   package var networkPrefix = "palana"

@@ -69,12 +69,14 @@ struct GatewayDaemon {
     let store = try OpenBaoSupervisor(try secretStore, logger: logger)
     let role = GatewayRole(
       configuration: configuration, layout: layout, agents: agents, spool: spool, store: store, logger: logger)
+    var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: auditLog)]
+    if !configuration.auditCollector.url.isEmpty {
+      services.append(.init(service: AuditForwarder(auditLog, to: configuration.auditCollector, logger: logger)))
+    }
+    services += [.init(service: store), .init(service: role, successTerminationBehavior: .gracefullyShutdownGroup)]
     let group = ServiceGroup(
       configuration: .init(
-        services: [
-          .init(service: auditLog), .init(service: store),
-          .init(service: role, successTerminationBehavior: .gracefullyShutdownGroup),
-        ],
+        services: services,
         gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
     try await group.run()
   }

@@ -29,11 +29,13 @@ struct OperatorCommand: AsyncParsableCommand {
       let server = try KubeServer(endpoint)
       let file = try OperatorFile.read(config)
       let store = try file.secretStore(logger: logger)
+      let trail = try await RoleTrail.open(home: file.home, file.audit, label: "operator", logger: logger)
       let role = OperatorRole(
-        file: file, client: KubeClient(server, fieldManager: OperatorName.fieldManager), store: store,
+        file: file, audit: trail.sink, client: KubeClient(server, fieldManager: OperatorName.fieldManager), store: store,
         namespace: cluster.namespace ?? endpoint.namespace, logger: logger)
       try role.check()
-      var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: server)]
+      var services: [ServiceGroupConfiguration.ServiceConfiguration] = trail.services.map { .init(service: $0) }
+      services.append(.init(service: server))
       if let store { services += [.init(service: store.server), .init(service: store.session)] }
       services.append(.init(service: role, successTerminationBehavior: .gracefullyShutdownGroup))
       if let wake = role.wakeServer { services.append(.init(service: wake)) }
@@ -50,6 +52,7 @@ struct OperatorCommand: AsyncParsableCommand {
 /// Waits for its turn, works, and waits again when the turn is lost.
 private struct OperatorRole: Service, CustomStringConvertible {
   let file: OperatorFile
+  let audit: any AuditSink
   let client: KubeClient
   let store: OperatorStore?
   let namespace: String
@@ -58,8 +61,9 @@ private struct OperatorRole: Service, CustomStringConvertible {
   /// Unlike that of every other process.
   private let identity = "\(HostName.current)-\(RandomToken.hex(bytes: 4))"
 
-  init(file: OperatorFile, client: KubeClient, store: OperatorStore?, namespace: String, logger: Logger) {
+  init(file: OperatorFile, audit: any AuditSink, client: KubeClient, store: OperatorStore?, namespace: String, logger: Logger) {
     self.file = file
+    self.audit = audit
     self.client = client
     self.store = store
     self.namespace = namespace
@@ -103,7 +107,6 @@ private struct OperatorRole: Service, CustomStringConvertible {
   }
 
   private func lead(_ admission: AdmissionService?) async throws {
-    let audit = AuditStream(descriptor: STDOUT_FILENO)
     let election = LeaderElection(client, namespace: namespace, name: OperatorName.lease, identity: identity, logger: logger)
     while true {
       try await election.lead {

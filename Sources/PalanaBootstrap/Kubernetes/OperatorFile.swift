@@ -92,6 +92,9 @@ struct OperatorFile: Codable {
   var workers: Int?
   /// Absent: no webhooks; then nothing keeps people from writing agents of others.
   var admission: AdmissionFile?
+  /// Where the audit trail waits until it is collected; with ``audit`` only.
+  var home: String?
+  var audit: AuditFile?
 
   /// - Throws: ``PalanaError`` with code `invalid` that names file, line and key.
   static func read(_ path: String) throws(PalanaError) -> OperatorFile { try RoleFile.read(OperatorFile.self, path) }

@@ -15,6 +15,9 @@ struct ReaperFile: Codable {
   var warnBefore: TimeSpan?
   var requireGateway: Bool?
   var prometheus: Prometheus?
+  /// Where the audit trail waits until it is collected; with ``audit`` only.
+  var home: String?
+  var audit: AuditFile?
 
   /// - Throws: ``PalanaError`` with code `invalid` that names file, line and key.
   static func read(_ path: String) throws(PalanaError) -> ReaperFile {

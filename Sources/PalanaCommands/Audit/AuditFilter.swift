@@ -17,6 +17,7 @@ struct AuditFilter: ParsableArguments {
   var component: AuditEvent.Component?
   @Option(help: ArgumentHelp("allow, deny, error or info.", valueName: "decision")) var decision: AuditEvent.Decision?
   @Option(help: ArgumentHelp("normal or critical.", valueName: "severity")) var severity: AuditEvent.Severity?
+  @Option(help: ArgumentHelp("In a cluster: events that came from this pod.", valueName: "name")) var pod: String?
   @Option(help: ArgumentHelp("Only from this time on: 1h (ago), or an RFC 3339 time.", valueName: "time"))
   var since: String?
   @Option(help: ArgumentHelp("Only before this time.", valueName: "time")) var until: String?
@@ -35,7 +36,8 @@ struct AuditFilter: ParsableArguments {
     let limit = limit ?? (all || since != nil ? 0 : 100)
     let query = AuditQuery(
       agent: agent, owner: try owner.map { try UserIdentity($0) }, host: host, component: component, decision: decision,
-      severity: severity, since: try since.map { try PointInTime.parse($0, option: "--since", now: now) },
+      severity: severity, pod: pod,
+      since: try since.map { try PointInTime.parse($0, option: "--since", now: now) },
       until: try until.map { try PointInTime.parse($0, option: "--until", now: now) }, limit: limit)
     return AuditRequest(query, follow: follow).queryItems
   }

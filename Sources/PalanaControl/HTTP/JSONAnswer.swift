@@ -36,13 +36,18 @@ enum JSONBody {
   /// - Throws: `NIOTooManyBytesError` before anything is read when the length is known to be over `limit`, else when it
   ///   is passed.
   static func bytes(of request: Request, limit: Int) async throws -> [UInt8] {
-    if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
-      throw NIOTooManyBytesError(maxBytes: limit)
-    }
     // A form that a web page may post without asking has another type.
     let type = request.headers[.contentType].map { $0.prefix { $0 != ";" }.lowercased() }
     guard type == nil || type == "application/json" else {
       throw PalanaError(.invalid, "the body must be application/json")
+    }
+    return try await collect(request, limit: limit)
+  }
+
+  /// As ``bytes(of:limit:)``, of any type.
+  static func collect(_ request: Request, limit: Int) async throws -> [UInt8] {
+    if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
+      throw NIOTooManyBytesError(maxBytes: limit)
     }
     var buffer = try await request.body.collect(upTo: limit)
     return buffer.readBytes(length: buffer.readableBytes) ?? []

@@ -11,8 +11,11 @@ struct AuthenticationMiddleware: RouterMiddleware {
   let hosts: HostCheck?
   let trail: AuditTrail
   let failures: FailureBudget
+  /// Nil where no trails are collected.
+  let collection: AuditCollection?
 
   private static let openPaths = Set(Route.all.filter { $0.access == .anyone }.map(\.path))
+  private static let senderPaths = Set(Route.all.filter { $0.access == .sender }.map(\.path))
 
   @concurrent
   func handle(
@@ -30,7 +33,12 @@ struct AuthenticationMiddleware: RouterMiddleware {
       }
       if Self.openPaths.contains(request.uri.path) { return try await next(request, context) }
       var context = context
-      context.caller = try await caller(of: request, on: context)
+      if let collection, Self.senderPaths.contains(request.uri.path) {
+        // A sender is nobody who could ask for anything else, and nobody else is a sender.
+        context.sender = try await collection.sender(request.headers)
+      } else {
+        context.caller = try await caller(of: request, on: context)
+      }
       return try await next(request, context)
     } catch let failure as AuthenticationFailure {
       await note(failure, request, context)

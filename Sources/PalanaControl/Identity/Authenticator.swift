@@ -49,7 +49,7 @@ package enum Authenticator: Sendable {
     AuthenticationFailure("token_wrong", PalanaError(.denied, "this token is not known"))
   }
 
-  private static func bearer(_ fields: HTTPFields, hint: String) throws(AuthenticationFailure) -> Redacted<String> {
+  static func bearer(_ fields: HTTPFields, hint: String) throws(AuthenticationFailure) -> Redacted<String> {
     let values = fields[values: .authorization]
     guard let header = values.first else {
       throw AuthenticationFailure("token_missing", PalanaError(.denied, "a token is needed", hint: hint))

@@ -147,9 +147,10 @@ enum ActionSchemas {
         "reason": Schema.text, "rule": Schema.text, "policyVersion": Schema.text, "agent": ["type": "object"],
         "actor": Schema.text, "source": ["type": "object"], "request": ["type": "object"],
         "response": ["type": "object"], "bytesSent": Schema.integer, "durationMs": Schema.number,
-        "secrets": Schema.texts, "details": Schema.textMap, "prevHash": Schema.text, "hash": Schema.text,
+        "secrets": Schema.texts, "details": Schema.textMap, "origin": ["type": "object"], "prevHash": Schema.text, "hash": Schema.text,
       ], "required": ["seq", "time", "component", "action", "decision", "secrets", "prevHash", "hash"],
     ],
+    "AuditPosition": Schema.object(required: ["seq": Schema.integer, "hash": Schema.text]),
     "AuditVerifyResult": Schema.object(
       required: [
         "ok": Schema.boolean, "events": Schema.integer, "problemCount": Schema.integer,

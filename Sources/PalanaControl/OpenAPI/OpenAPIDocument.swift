@@ -44,6 +44,7 @@ enum OpenAPIDocument {
     case .anyone: operation["security"] = [[:]]
     case .caller: break
     case .operator: operation["description"] = "Operators only."
+    case .sender: operation["description"] = "Parts of the platform only, with a token for this alone."
     }
     let parameters = route.pathParameters.map(pathParameter) + route.query.map(queryParameter) + impersonation(route)
     if !parameters.isEmpty { operation["parameters"] = .array(parameters) }
@@ -103,7 +104,7 @@ enum OpenAPIDocument {
   }
 
   private static func impersonation(_ route: Route) -> [JSONValue] {
-    guard route.access != .anyone else { return [] }
+    guard route.access != .anyone, route.access != .sender else { return [] }
     return [
       [
         "name": .string(ControlHeader.user), "in": "header", "schema": Schema.text,

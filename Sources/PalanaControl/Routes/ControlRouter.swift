@@ -34,7 +34,12 @@ enum ControlRouter {
     _ limits: ControlLimits
   ) async throws -> Response {
     let accepted = ContinuousClock.now
-    let caller = route.access == .anyone ? try nobody.get() : try context.requireCaller()
+    let caller =
+      switch route.access {
+      case .anyone: try nobody.get()
+      case .sender: Caller(identity: try context.requireSender().identity, isOperator: false, authentication: .token)
+      case .caller, .operator: try context.requireCaller()
+      }
     do {
       guard route.access != .operator || caller.isOperator else {
         throw PalanaError(.denied, "only operators may do this")
@@ -68,7 +73,7 @@ enum ControlRouter {
 
 extension Route {
   /// Whether a call changes something or reaches into an agent.
-  var isMutating: Bool { verb != .get && operation != .testEgress || operation == .copyFromAgent }
+  var isMutating: Bool { verb != .get && access != .sender && operation != .testEgress || operation == .copyFromAgent }
 
   /// Under which component refusals and failures are audited.
   var auditComponent: AuditEvent.Component {

@@ -61,7 +61,7 @@ enum RouteSource: Sendable {
     let handlers: RouteHandlers =
       switch self {
       case .same(let handlers): handlers
-      case .each(let open, let make): route.access == .anyone ? open : try await make(caller)
+      case .each(let open, let make): route.access == .anyone || route.access == .sender ? open : try await make(caller)
       }
     guard let handler = handlers[route.operation] else { throw Self.missing(route) }
     return handler

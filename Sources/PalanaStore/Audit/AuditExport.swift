@@ -32,12 +32,12 @@ package struct AuditExport: Sendable {
     do { return try await pool.read { try Self.lines($0, after: seq, limit: limit) } } catch { throw DatabaseFile.error(error) }
   }
 
-  static func lines(_ db: Database, after seq: Int64, limit: Int) throws -> (lines: [UInt8], lastSeq: Int64) {
+  static func lines(_ db: Database, after seq: Int64, limit: Int, bytes: Int = .max) throws -> (lines: [UInt8], lastSeq: Int64) {
     var lines: [UInt8] = []
     var last = seq
     let rows = try Row.fetchCursor(
       db, sql: "SELECT seq, body, prev, hash FROM event WHERE seq > ? ORDER BY seq LIMIT ?", arguments: [seq, limit])
-    while let row = try rows.next() {
+    while lines.count < bytes, let row = try rows.next() {
       let body: String = row["body"]
       last = row["seq"]
       lines += AuditChain.line(

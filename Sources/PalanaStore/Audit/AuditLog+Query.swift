@@ -54,13 +54,15 @@ extension AuditLog {
   }
 
   /// The records after `seq` as JSON lines (each with its line break), byte for byte what the hashes cover.
-  /// - Parameter limit: 1 to 10,000 records.
+  /// - Parameters:
+  ///   - limit: 1 to 10,000 records.
+  ///   - bytes: no further line once there are so many.
   /// - Returns: the lines and the number of the last one; `seq` itself when there are no more.
   package func export(
-    after seq: Int64, limit: Int
+    after seq: Int64, limit: Int, bytes: Int = .max
   ) async throws(PalanaError) -> (lines: [UInt8], lastSeq: Int64) {
     let limit = min(max(limit, 1), Self.largestPage)
-    return try await database.read { db in try AuditExport.lines(db, after: seq, limit: limit) }
+    return try await database.read { db in try AuditExport.lines(db, after: seq, limit: limit, bytes: bytes) }
   }
 
   /// The newest link: whoever writes it down elsewhere can prove a later cut of the end.
@@ -115,7 +117,7 @@ extension AuditLog {
       ("decision", text(line?.decision)), ("severity", text(line?.severity)),
       ("agent_id", text(line?.agentID)), ("agent_name", text(line?.agentName)),
       ("owner", text(line?.owner)), ("actor", text(line?.actor)),
-      ("host", text(line?.host)),
+      ("host", text(line?.host)), ("pod", text(line?.pod)),
     ]
     for (name, value) in expected where row[name] as DatabaseValue != value {
       verifier.add(problem: .index, seq: seq, "the search column \(name) of record \(seq) differs from its text")

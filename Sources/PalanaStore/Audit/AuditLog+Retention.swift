@@ -11,10 +11,26 @@ extension AuditLog {
   /// a record that names the last link removed, so that verification knows the new beginning. The newest record always stays.
   /// - Returns: how many were removed.
   package func removeEvents(olderThan age: Duration) async throws(PalanaError) -> Int {
-    var total = 0
     let cutoff = clock.now() - age
+    let removed = try await remove(before: cutoff, through: .max, atLeast: 1)
+    try await forgetSources(before: cutoff)
+    return removed
+  }
+
+  /// As ``removeEvents(olderThan:)``, of the records up to `seq` only: those that a collector has. Nothing is removed for a few, since the
+  /// record that says so is one more.
+  package func removeCollected(through seq: Int64, olderThan age: Duration) async throws(PalanaError) -> Int {
+    try await remove(before: clock.now() - age, through: seq, atLeast: Self.worthwhile)
+  }
+
+  private static let worthwhile = 256
+
+  private func remove(before cutoff: Timestamp, through seq: Int64, atLeast least: Int) async throws(PalanaError) -> Int {
+    var total = 0
     while true {
-      let removed = try await extend { [clock] db in try Self.removeBatch(db, before: cutoff, now: clock.now()) }
+      let removed = try await extend { [clock] db in
+        try Self.removeBatch(db, before: cutoff, through: seq, atLeast: least, now: clock.now())
+      }
       total += removed
       // A part of a batch is the last one. The marks of this run are never themselves a reason to go on.
       if removed < Self.batch { return total }
@@ -22,19 +38,20 @@ extension AuditLog {
   }
 
   private static func removeBatch(
-    _ db: Database, before cutoff: Timestamp, now: Timestamp
+    _ db: Database, before cutoff: Timestamp, through end: Int64, atLeast least: Int, now: Timestamp
   ) throws -> (Int, AuditVerifier.Link?) {
     var chain = try ChainAppender(db)
     var through: AuditVerifier.Link?
     var count = 0
     let rows = try Row.fetchCursor(
-      db, sql: "SELECT seq, time, hash FROM event WHERE seq < ? ORDER BY seq LIMIT ?", arguments: [chain.seq, batch])
+      db, sql: "SELECT seq, time, hash FROM event WHERE seq < ? AND seq <= ? ORDER BY seq LIMIT ?",
+      arguments: [chain.seq, end, batch])
     // A record that came late with an early time stays until those before it may go: the chain is cut only from its beginning.
     while let row = try rows.next(), (row["time"] as Int64) < cutoff.microseconds {
       through = .init(seq: row["seq"], hash: try AuditChain.Hash(column: row["hash"]).description)
       count += 1
     }
-    guard let through else { return (0, nil) }
+    guard let through, count >= least else { return (0, nil) }
     try db.execute(sql: "DELETE FROM event WHERE seq <= ?", arguments: [through.seq])
     try chain.append(RetentionMark.event(through: through, removed: count, before: cutoff, time: now))
     try chain.finish()

@@ -40,6 +40,26 @@ enum AuditSchema {
         sql: "INSERT INTO head (id, seq, hash) VALUES (1, 0, ?)",
         arguments: [AuditChain.Hash.zero.bytes.databaseBlob])
     }
+    migrator.registerMigration("2-collection") { db in
+      // `chain` names this chain to a collector; `source` is what a collector has taken of others' chains, each with whoever the cluster
+      // says that it belongs to: what somebody else claims under the same name is another one.
+      try db.execute(
+        sql: """
+          ALTER TABLE event ADD COLUMN pod TEXT;
+          CREATE INDEX event_pod ON event (pod) WHERE pod IS NOT NULL;
+          CREATE TABLE chain (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;
+          CREATE TABLE source (
+            chain TEXT NOT NULL,
+            account TEXT NOT NULL,
+            pod TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            hash BLOB NOT NULL,
+            seen INTEGER NOT NULL,
+            PRIMARY KEY (chain, account, pod)
+          ) WITHOUT ROWID, STRICT;
+          """)
+      try db.execute(sql: "INSERT INTO chain (id, name) VALUES (1, ?)", arguments: [RandomToken.hex(bytes: 16)])
+    }
     return migrator
   }
 }

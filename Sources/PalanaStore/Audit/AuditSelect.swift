@@ -22,6 +22,7 @@ struct AuditSelect {
     if let severity = query.severity {
       severity == .normal ? add("severity IS NULL", []) : add("severity = ?", [severity.rawValue])
     }
+    if let pod = query.pod { add("pod = ?", [pod]) }
     if let since = query.since { add("time >= ?", [since.microseconds]) }
     if let until = query.until { add("time < ?", [until.microseconds]) }
     if let before = query.beforeSeq { add("seq < ?", [before]) }

@@ -21,8 +21,8 @@ struct ChainAppender {
     insert = try db.cachedStatement(
       sql: """
         INSERT INTO event
-          (seq, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          (seq, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash, pod)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """)
   }
 
@@ -47,6 +47,7 @@ struct ChainAppender {
     try binding.bind(11, AuditLine.Text(range: 0..<body.count, isEscaped: false), of: body)
     try binding.bind(12, blob: hash.bytes)
     try binding.bind(13, blob: nextHash.bytes)
+    try binding.bind(14, line.pod, of: body)
     try binding.run()
     seq = next
     hash = nextHash

@@ -22,6 +22,8 @@ final class ControlWorld: Sendable {
     var limits = ControlLimits()
     var effort = PlaneCutter.Effort()
     var group: UInt32?
+    /// Whether audit trails of others are collected.
+    var collects = true
   }
 
   static let token = "0123456789abcdef0123456789abcdef"
@@ -120,6 +122,17 @@ final class ControlWorld: Sendable {
           ClusterAccess(name: "test-1", server: "https://127.0.0.1:6443", certificateAuthority: "", namespace: "palana-\(user)")
         }),
       userNames: UserNames { user in user == geteuid() ? person.rawValue : "user-\(user)" }, killEffort: settings.effort,
-      activity: activity)
+      activity: activity, collection: settings.collects ? collection : nil)
+  }
+
+  /// The token `sender-NAME` is that of a gateway's pod of this name; a token with `blind` is one that nobody can be asked about.
+  private var collection: AuditCollection {
+    AuditCollection(log: log) { token in
+      let text = token.reveal()
+      if text == "blind" { throw PalanaError(.unreachable, "the cluster cannot be asked") }
+      guard text.hasPrefix("sender-") else { throw Authenticator.unknown }
+      return AuditSender(
+        identity: try UserIdentity("system:serviceaccount:palana-system:palana-gateway"), pod: String(text.dropFirst(7)))
+    }
   }
 }

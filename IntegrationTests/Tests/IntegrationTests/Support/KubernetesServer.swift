@@ -118,6 +118,26 @@ final class KubernetesServer: Sendable {
     return path
   }
 
+  /// A file with the token of an administrator.
+  var adminToken: String { folder + "/tokens/admin-of-tests" }
+
+  /// The token that the kubelet would have made for a pod, which is made here and which nobody runs.
+  func token(ofPod pod: String, _ account: String, audience: String) async throws -> String {
+    try token.write(toFile: adminToken, atomically: true, encoding: .utf8)
+    let path = "/api/v1/namespaces/palana-system/pods/\(pod)"
+    try await apply(
+      path,
+      "{apiVersion: v1, kind: Pod, metadata: {name: \(pod)}, spec: {serviceAccountName: \(account), containers: [{name: a, image: a}]}}")
+    let uid = try #require(try await get(path)["metadata"]["uid"].string)
+    let (_, answer) = try await ask(
+      "POST", "/api/v1/namespaces/palana-system/serviceaccounts/\(account)/token",
+      """
+      {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": ["\(audience)"],
+      "boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": "\(pod)", "uid": "\(uid)"}}}
+      """)
+    return try #require(answer["status"]["token"].string, "\(answer)")
+  }
+
   /// Lets the API server itself stand still, or go on.
   func freeze(_ isFrozen: Bool) async throws {
     let parent = process.withLock { $0.processIdentifier }

@@ -31,19 +31,22 @@ struct ControlDaemon {
   ///
   /// - Throws: ``PalanaError`` that says what stood in the way of the start.
   func run() async throws {
+    let retention = try file.retention()
+    let senders = try file.senders()
     try layout.prepare([layout.run, layout.auditSpool])
     let lock = try DaemonProcess.lock(layout.lock)
     defer { close(lock) }
     let spool = try AuditSpool(directory: layout.auditSpool)
     let auditLog = try await AuditLog.open(
-      path: layout.auditDatabase, spool: spool, retention: LocalConfiguration().auditRetention,
+      path: layout.auditDatabase, spool: spool, retention: retention,
       headKey: try await AuditHeadKey.load(layout.auditHeadKey), logger: logger)
     let server = try KubeServer(endpoint)
     // Changes of people must not look like those of the operator.
     let stores = ClusterStores(KubeClient(server, fieldManager: "palana-control"), logger: logger)
     let values = try secrets()
     let activity = PeopleActivity(directory: stores.directory)
-    let control = try await service(stores, server, spool, auditLog, values, activity.book)
+    let control = try await service(
+      stores, server, spool, auditLog, values, activity.book, collection(senders, server, auditLog))
     var services: [ServiceGroupConfiguration.ServiceConfiguration] = [.init(service: auditLog), .init(service: server)]
     if let session = values?.session { services.append(.init(service: session)) }
     services += [
@@ -63,7 +66,7 @@ struct ControlDaemon {
 
   private func service(
     _ stores: ClusterStores, _ server: KubeServer, _ spool: AuditSpool, _ auditLog: AuditLog, _ values: SecretAccess?,
-    _ activity: ActivityBook
+    _ activity: ActivityBook, _ collection: AuditCollection?
   ) async throws -> ControlService {
     let client = KubeClient(server, fieldManager: "palana-control")
     let reviewer = TokenReviewer(client, audiences: file.audiences ?? [])
@@ -86,8 +89,19 @@ struct ControlDaemon {
         socket: nil, network: network, installation: file.installation ?? "palana", version: PalanaVersion.current),
       ControlDependencies(
         scopes: .each { caller throws(PalanaError) in try await scopes.scope(of: caller) },
-        audit: spool.makeWriter(label: "control"), auditReader: AuditLogReader(log: auditLog), system: probe.system(), activity: activity),
+        audit: spool.makeWriter(label: "control"), auditReader: AuditLogReader(log: auditLog), system: probe.system(), activity: activity,
+        collection: collection),
       logger: logger)
+  }
+
+  /// - Parameter senders: nil: nothing is collected.
+  private func collection(_ senders: CollectionSenders?, _ server: KubeServer, _ log: AuditLog) -> AuditCollection? {
+    guard let senders else { return nil }
+    let reviewer = TokenReviewer(KubeClient(server, fieldManager: "palana-control"), audiences: [senders.audience])
+    return AuditCollection(log: log) { token in
+      guard let subject = try await reviewer.subject(of: token) else { throw Authenticator.unknown }
+      return try senders.sender(subject)
+    }
   }
 
   /// The store of secrets and the session with it; nil: none is configured.

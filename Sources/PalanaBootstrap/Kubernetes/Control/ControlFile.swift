@@ -53,6 +53,19 @@ struct ControlFile: Codable {
     var hosts: [String: String]?
   }
 
+  struct Audit: Codable {
+    /// Whose trails are taken over.
+    struct Collect: Codable {
+      /// Service accounts, `system:serviceaccount:NAMESPACE:NAME`.
+      var accounts: [String]
+      /// Whom their tokens have to be meant for.
+      var audience: String?
+    }
+
+    var retention: TimeSpan?
+    var collect: Collect?
+  }
+
   /// `ADDRESS:PORT`.
   var listen: String?
   var tls: TLS?
@@ -68,6 +81,7 @@ struct ControlFile: Codable {
   var egress: Egress?
   /// Seconds that a kill waits for the gateways and the operator.
   var killPatience: Int?
+  var audit: Audit?
 
   /// - Throws: ``PalanaError`` with code `invalid` that names file, line and key.
   static func read(_ path: String) throws(PalanaError) -> ControlFile { try RoleFile.read(ControlFile.self, path) }
@@ -87,6 +101,26 @@ extension ControlFile {
     let seconds = killPatience ?? 20
     guard (1...120).contains(seconds) else { throw PalanaError(.invalid, "killPatience: 1 to 120 seconds") }
     return .seconds(seconds)
+  }
+
+  /// How long events are kept.
+  func retention() throws(PalanaError) -> Duration {
+    let span = audit?.retention?.duration ?? LocalConfiguration().auditRetention
+    guard span >= .seconds(3600) else { throw PalanaError(.invalid, "audit.retention: at least 1h is kept") }
+    return span
+  }
+
+  /// Whose trails are collected; nil: nobody's.
+  func senders() throws(PalanaError) -> CollectionSenders? {
+    guard let collect = audit?.collect else { return nil }
+    let senders = CollectionSenders(accounts: Set(collect.accounts), audience: collect.audience ?? CollectionSenders.usualAudience)
+    guard collect.accounts.allSatisfy({ $0.hasPrefix("system:serviceaccount:") && $0.split(separator: ":").count == 4 }) else {
+      throw PalanaError(.invalid, "audit.collect.accounts: service accounts are expected", hint: "system:serviceaccount:NAMESPACE:NAME")
+    }
+    guard !senders.audience.isEmpty, audiences?.contains(senders.audience) != true else {
+      throw PalanaError(.invalid, "audit.collect.audience: it has to be another one than those of people's tokens")
+    }
+    return senders
   }
 
   func people() -> ClusterPeople {

@@ -180,6 +180,56 @@ kubernetes:
 {{- end }}
 {{- end }}
 
+{{/* Whether the audit trails of the other roles are collected by the control API; empty: they are not. */}}
+{{- define "palana.collects" -}}
+{{- if and .Values.control.enabled .Values.audit.collect (or .Values.operator.enabled .Values.gateway.enabled .Values.reaper.enabled) }}true{{ end }}
+{{- end }}
+
+{{/* The collector, for a role's configuration. */}}
+{{- define "palana.collector" -}}
+url: https://palana-control.{{ .Release.Namespace }}.svc
+caFile: /etc/palana/control/ca.crt
+tokenFile: /var/run/secrets/palana.dev/audit/token
+{{- end }}
+
+{{/* The token with which a pod hands in its trail, made for this alone, and the authority of the control API's certificate, without its key. */}}
+{{- define "palana.auditMounts" -}}
+- {name: audit-token, mountPath: /var/run/secrets/palana.dev/audit, readOnly: true}
+- {name: control-ca, mountPath: /etc/palana/control, readOnly: true}
+{{- end }}
+
+{{- define "palana.auditVolumes" -}}
+- name: audit-token
+  projected:
+    sources:
+      - serviceAccountToken: {audience: {{ .Values.audit.audience }}, expirationSeconds: 3600, path: token}
+- name: control-ca
+  {{- if .Values.audit.caConfigMap }}
+  configMap:
+    name: {{ .Values.audit.caConfigMap }}
+    items: [{key: ca.crt, path: ca.crt}]
+  {{- else }}
+  # Without it nothing is collected, and the pod's log says so; it works all the same.
+  secret:
+    secretName: {{ .Values.control.tlsSecret }}
+    defaultMode: 0440
+    optional: true
+    items: [{key: ca.crt, path: ca.crt}]
+  {{- end }}
+{{- end }}
+
+{{/* The way to the collector. */}}
+{{- define "palana.egress.collector" -}}
+{{- if include "palana.collects" . }}
+# The control API, which collects the audit trail.
+- ports: [{protocol: TCP, port: 8443}]
+  to:
+    - podSelector:
+        matchLabels:
+          {{- include "palana.selector" (list . "control") | nindent 10 }}
+{{- end }}
+{{- end }}
+
 {{/* The operator's admission, without what is not limited. */}}
 {{- define "palana.admission" -}}
 {{- with .Values.admission -}}
