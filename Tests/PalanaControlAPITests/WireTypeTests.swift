@@ -43,7 +43,8 @@ import Testing
     let request = AuditRequest(
       AuditQuery(
         agent: "demo", owner: try UserIdentity("a@b"), host: "x", component: .egress, decision: .deny,
-        severity: .critical, since: Timestamp(seconds: 0), until: Timestamp(seconds: 1), afterSeq: 1, beforeSeq: 9, limit: 5), follow: true)
+        severity: .critical, pod: "g-0", since: Timestamp(seconds: 0), until: Timestamp(seconds: 1), afterSeq: 1, beforeSeq: 9, limit: 5),
+      follow: true)
     #expect(Set(request.queryItems.map(\.name)) == known)
   }
 

@@ -59,7 +59,7 @@ import Testing
     ("UPDATE event SET hash = x'00' WHERE seq = 2", .unreadable, 2),
     ("UPDATE event SET prev = zeroblob(32) WHERE seq = 2", .edited, 1),
     (
-      "INSERT INTO event SELECT 11, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash, pod FROM event WHERE seq = 10",
+      "INSERT INTO event SELECT 11, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash, pod, taken FROM event WHERE seq = 10",
       .edited, 10
     ),
   ])

@@ -204,6 +204,28 @@ import Testing
     }
   }
 
+  /// Otherwise whoever can send events could have everything be kept for ever.
+  @Test func theTimeThatASenderSaysKeepsNothing() async throws {
+    try await withFolder { folder in
+      let day = Day()
+      let collector = try await open(folder, "collector", clock: WallClock { day.now })
+      let sender = try await open(folder, "sender")
+      let writer = sender.spool.makeWriter(label: "test")
+      for time in [4_000_000_000, 1] {
+        try writer.record(AuditEvent(time: Timestamp(seconds: time), component: .egress, action: "request", decision: .allow))
+      }
+      try await sender.drain()
+      try await collector.collect(batch(sender), from: source())
+      let own = collector.spool.makeWriter(label: "test")
+      try own.record(AuditEvent(time: day.now, component: .kill, action: "kill", decision: .info))
+      try await collector.drain()
+      #expect(try await collector.removeEvents(olderThan: .seconds(86_400)) == 0)
+      day.pass(2)
+      #expect(try await collector.removeEvents(olderThan: .seconds(86_400)) == 2)
+      #expect(try await collector.verify().isIntact)
+    }
+  }
+
   @Test func sourcesOfLongAgoAreForgotten() async throws {
     try await withFolder { folder in
       let day = Day()

@@ -44,7 +44,7 @@ extension AuditLog {
     var through: AuditVerifier.Link?
     var count = 0
     let rows = try Row.fetchCursor(
-      db, sql: "SELECT seq, time, hash FROM event WHERE seq < ? AND seq <= ? ORDER BY seq LIMIT ?",
+      db, sql: "SELECT seq, coalesce(taken, time) AS time, hash FROM event WHERE seq < ? AND seq <= ? ORDER BY seq LIMIT ?",
       arguments: [chain.seq, end, batch])
     // A record that came late with an early time stays until those before it may go: the chain is cut only from its beginning.
     while let row = try rows.next(), (row["time"] as Int64) < cutoff.microseconds {

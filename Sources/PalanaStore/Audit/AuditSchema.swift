@@ -42,10 +42,12 @@ enum AuditSchema {
     }
     migrator.registerMigration("2-collection") { db in
       // `chain` names this chain to a collector; `source` is what a collector has taken of others' chains, each with whoever the cluster
-      // says that it belongs to: what somebody else claims under the same name is another one.
+      // says that it belongs to: what somebody else claims under the same name is another one. How long a collected event is kept counts
+      // from `taken`, when it came, since its own time is whatever its sender says.
       try db.execute(
         sql: """
           ALTER TABLE event ADD COLUMN pod TEXT;
+          ALTER TABLE event ADD COLUMN taken INTEGER;
           CREATE INDEX event_pod ON event (pod) WHERE pod IS NOT NULL;
           CREATE TABLE chain (id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL) STRICT;
           CREATE TABLE source (

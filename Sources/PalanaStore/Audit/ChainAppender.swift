@@ -21,8 +21,8 @@ struct ChainAppender {
     insert = try db.cachedStatement(
       sql: """
         INSERT INTO event
-          (seq, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash, pod)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          (seq, time, component, decision, severity, agent_id, agent_name, owner, actor, host, body, prev, hash, pod, taken)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """)
   }
 
@@ -30,7 +30,8 @@ struct ChainAppender {
   /// - Parameters:
   ///   - line: where its texts are.
   ///   - body: the event's own line, without the line break.
-  mutating func append(_ line: AuditLine, _ body: Span<UInt8>) throws {
+  ///   - taken: when it was collected; nil: it is this log's own.
+  mutating func append(_ line: AuditLine, _ body: Span<UInt8>, taken: Timestamp? = nil) throws {
     let next = seq + 1
     let nextHash = AuditChain.hash(seq: next, event: body, previous: hash, scratch: &scratch)
     let binding = StatementBinding(insert)
@@ -48,6 +49,7 @@ struct ChainAppender {
     try binding.bind(12, blob: hash.bytes)
     try binding.bind(13, blob: nextHash.bytes)
     try binding.bind(14, line.pod, of: body)
+    if let taken { try binding.bind(15, taken.microseconds) }
     try binding.run()
     seq = next
     hash = nextHash

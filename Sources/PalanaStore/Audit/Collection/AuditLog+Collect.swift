@@ -61,7 +61,7 @@ extension AuditLog {
       guard isNew else { continue }
       let origin = AuditEvent.Origin(account: source.account, pod: source.pod, chain: source.chain, seq: line.seq)
       if let event = origin.stamped(on: line.event), let columns = AuditLine(parsing: event.span) {
-        try chain.append(columns, event.span)
+        try chain.append(columns, event.span, taken: now)
       } else {
         let digest = SHA256.hash(data: line.event).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         let facts = ["seq": String(line.seq), "bytes": String(line.event.count), "sha256": digest]
