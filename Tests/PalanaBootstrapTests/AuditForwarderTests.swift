@@ -25,7 +25,12 @@ struct AuditForwarderTests {
     let settings: CollectorSettings
 
     func token(_ text: String) throws { try text.write(toFile: settings.tokenFile, atomically: true, encoding: .utf8) }
-    func forwarder(_ log: AuditLog) -> AuditForwarder { AuditForwarder(log, to: settings, pace: pace, logger: quiet) }
+    /// - Parameter farewell: nil: as long as it takes.
+    func forwarder(_ log: AuditLog, farewell: Duration? = nil) -> AuditForwarder {
+      var pace = pace
+      pace.farewell = farewell ?? .seconds(60)
+      return AuditForwarder(log, to: settings, pace: pace, logger: quiet)
+    }
   }
 
   private func withWorld(_ body: (World) async throws -> Void) async throws {
@@ -67,7 +72,7 @@ struct AuditForwarderTests {
   @Test func aCollectorThatIsDownHoldsNobodyUpAndMissesNothing() async throws {
     try await withWorld { world in
       let (log, writer) = try await openLog(world.folder + "/sender")
-      try await running([log, world.forwarder(log)]) {
+      try await running([log, world.forwarder(log, farewell: .milliseconds(50))]) {
         for number in 0..<10 { try writer.record(event(number)) }
         var attempts = 0
         for await _ in world.relay.arrivals {
@@ -84,7 +89,7 @@ struct AuditForwarderTests {
     }
     try await withWorld { world in
       let (log, writer) = try await openLog(world.folder + "/sender")
-      try await running([log, world.forwarder(log)]) {
+      try await running([log, world.forwarder(log, farewell: .milliseconds(50))]) {
         for round in 0..<2 {
           // The second time it begins anew with what it had, at another port.
           let collector = try await Collector(world.folder + "/collector")

@@ -211,7 +211,7 @@ import Testing
       let collector = try await open(folder, "collector", clock: WallClock { day.now })
       let sender = try await open(folder, "sender")
       let writer = sender.spool.makeWriter(label: "test")
-      for time in [4_000_000_000, 1] {
+      for time in [4_000_000_000, 1] as [Int64] {
         try writer.record(AuditEvent(time: Timestamp(seconds: time), component: .egress, action: "request", decision: .allow))
       }
       try await sender.drain()

@@ -25,8 +25,8 @@ struct CollectorClient: Sendable {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     configuration.httpVersion = .http1Only
     configuration.timeout.connect = .seconds(5)
-    // The end of the collector waits for connections that are open.
-    configuration.connectionPool.idleTimeout = .seconds(2)
+    // Less than the collector's own patience, so that no request meets a connection that is just being closed.
+    configuration.connectionPool.idleTimeout = .seconds(15)
     configuration.connectionPool.retryConnectionEstablishment = false
     if !settings.caFile.isEmpty {
       var tls = TLSConfiguration.makeClientConfiguration()
