@@ -1,6 +1,7 @@
 """The whole installation as docs/kubernetes/install.md says it, on a real API server with a real OpenBao: every role is the real program, with the
 configuration that the chart wrote for it and the rights that the chart gave it."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -239,9 +240,10 @@ class Installation(unittest.TestCase):
     def check_trail(self, client, control):
         """What the gateway refused and what the operator repaired stand in the trail of the control API, each with its pod."""
         host, port = self.proxy.split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as stranger:
+        with socket.create_connection((host, int(port)), timeout=10) as stranger, contextlib.suppress(ConnectionError):
+            # Somebody who is no agent gets no answer.
             stranger.sendall(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
-            self.assertNotIn(b" 200 ", stranger.recv(4096))
+            self.assertEqual(stranger.recv(4096), b"")
         agent = next(item for item in EXAMPLE if item["kind"] == "Agent")
         found = self.admin.request("GET", "/api/v1/namespaces", labelSelector=f"palana.dev/agent={agent['metadata']['name']}")["items"]
         self.admin.delete(reference("networking.k8s.io/v1", "NetworkPolicy", "paths", found[0]["metadata"]["name"]))

@@ -110,6 +110,7 @@ struct KubernetesGatewayTests {
       cluster.collector.kill()
       for number in 0..<5 { #expect(try await cluster.curl(cluster.gateways[0], "/echo/while-\(number)").status == "200") }
       try await cluster.collector.launch()
+      try await waitUntil("it answers again") { try await cluster.pcli("whoami").code == 0 }
       try await waitUntil("it has everything", within: .seconds(120)) { try await cluster.trail("--pod", "g-1").contains("/echo/while-4") }
       let events = try await cluster.trail("--pod", "g-1").split(separator: "\n").map { try JSON(parsing: String($0)) }
       let paths = events.compactMap { $0["request"]["path"].string }
@@ -348,7 +349,10 @@ private final class Cluster: Sendable {
       facts.withLock { $0.namespace = spaces["items"][0]["metadata"]["name"].string ?? "" }
       return facts.withLock { !$0.namespace.isEmpty }
     }
-    try await waitUntil("the pod is there") { try await !pod().isNull }
+    // The one that knows of the secret: an earlier one is replaced.
+    try await waitUntil("the pod is there") {
+      try await pod()["spec"]["containers"][0]["env"].array.contains { $0["name"].string == "PAT" }
+    }
     let namespace = facts.withLock { $0.namespace }
     let secret = try await server.get("/api/v1/namespaces/\(namespace)/secrets/palana-proxy")
     let encoded = try #require(secret["data"]["token"].string)
