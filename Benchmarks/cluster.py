@@ -21,8 +21,9 @@ LEASES = ("leases", "events")
 class Cluster:
     """`with Cluster(folder)`: a server that knows our kinds and writes down who asked for what; ended with all that it started."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, with_controllers=True):
         self.folder, self.local, self.stack, self.ready = folder, threading.local(), [], set()
+        self.options = ["--controllers"] if with_controllers else []
 
     def __enter__(self):
         try:
@@ -33,7 +34,7 @@ class Cluster:
 
     def start(self):
         # Its end is ours: the pipe closes.
-        self.process = subprocess.Popen([ROOT / "scripts/api-server", self.folder, "--controllers", "--audit", "--stdin"],
+        self.process = subprocess.Popen([ROOT / "scripts/api-server", self.folder, *self.options, "--audit", "--stdin"],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         path = self.process.stdout.readline().strip()
         if not path:

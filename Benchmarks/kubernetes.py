@@ -92,14 +92,17 @@ def restart(context, cluster, count):
 
 def run(context):
     few, many, rounds = (100, 200, 3) if context.quick else (1000, 5000, 10)
-    folder = context.folder / "kubernetes"
-    folder.mkdir()
-    with Cluster(folder) as cluster:
+    result = {"goals": GOALS, "memoryMiB": {}}
+    # A server alone: the rest of a cluster has processors of its own, which this machine has not.
+    with Cluster(made(context, "alone"), with_controllers=False) as cluster:
         operator = Operator(cluster)
         begin = cluster.place()
-        result = {"goals": GOALS, "nothingToReady": grow(context, cluster, operator, 0, few)}
+        result["alone"] = grow(context, cluster, operator, 0, few)
         result["requests"] = asked(cluster, begin, cluster.place(), few)
-        result["memoryMiB"] = {str(few): operator.memory()}
+    with Cluster(made(context, "whole")) as cluster:
+        operator = Operator(cluster)
+        result["nothingToReady"] = grow(context, cluster, operator, 0, few)
+        result["memoryMiB"][str(few)] = operator.memory()
         result["more"] = grow(context, cluster, operator, few, many)
         result["memoryMiB"][str(many)] = operator.memory()
         context.say(f"kubernetes: changes among {many} agents")
@@ -107,3 +110,9 @@ def run(context):
         operator.stop()
         result["restart"] = restart(context, cluster, many)
     return result
+
+
+def made(context, name):
+    folder = context.folder / f"kubernetes-{name}"
+    folder.mkdir()
+    return folder

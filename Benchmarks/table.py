@@ -103,15 +103,16 @@ def flood(table):
 
 
 def kubernetes(table):
-    first, more, restart, among = table["nothingToReady"], table["more"], table["restart"], table["among"]
+    alone, first, more, restart, among = (table[name] for name in ("alone", "nothingToReady", "more", "restart", "among"))
     goals, requests = table["goals"], table["requests"]
     body = [
-        [f"{first['agents']:,} agents from nothing to ready objects", f"{first['seconds']:,.1f} s ({first['perSecond']:,.0f} a second)",
-         f"{goals['seconds']} s" if first["agents"] == 1000 else "–"],
-        [f"{more['agents']:,} more", f"{more['seconds']:,.1f} s ({more['perSecond']:,.0f} a second)", "–"],
+        [f"{alone['agents']:,} agents from nothing to ready objects", f"{alone['seconds']:,.1f} s ({alone['perSecond']:,.0f} a second)",
+         f"{goals['seconds']} s" if alone["agents"] == 1000 else "–"],
+        ["… with the controllers of Kubernetes on the same cores", f"{first['seconds']:,.1f} s ({first['perSecond']:,.0f} a second)", "–"],
+        [f"… {more['agents']:,} more", f"{more['seconds']:,.1f} s ({more['perSecond']:,.0f} a second)", "–"],
         ["requests for each agent", f"{requests['each']:.1f} ({requests['writesEach']:.1f} write)", "–"],
-        ["processor time for each agent: the operator, and the server with its controllers",
-         f"{first['operatorCpuMsEach']:.1f}, {first['serverCpuMsEach']:.1f} ms", "–"],
+        ["processor time for each agent: operator, server, server with controllers",
+         f"{alone['operatorCpuMsEach']:.1f}, {alone['serverCpuMsEach']:.1f}, {first['serverCpuMsEach']:.1f} ms", "–"],
     ]
     for name, title in (("change", "one change"), ("repair", "one repair")):
         body.append([f"{title} among {among['agents']:,} agents", f"{among[name]['medianMs']:,.0f} ms (worst {among[name]['worstMs']:,.0f})", "–"])
@@ -122,4 +123,4 @@ def kubernetes(table):
     ]
     for count, (now, most) in table["memoryMiB"].items():
         body.append([f"memory after {int(count):,} agents were made, now and at most", f"{now:,.0f}, {most:,.0f} MiB", f"{goals['mebibytes']} MiB"])
-    return ["The operator, with an API server and controllers on the same cores", *lines(["", "measured", "goal"], body)]
+    return ["The operator, with an API server on the same cores", *lines(["", "measured", "goal"], body)]

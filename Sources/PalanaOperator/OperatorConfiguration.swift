@@ -11,7 +11,7 @@ package struct OperatorConfiguration: Sendable {
   /// The rights of agents in the secret store; nil: the operator has none to give.
   package var grants: GrantKeeper?
   /// Agents that are worked on at the same time.
-  package var workers = 8
+  package var workers = 24
   /// How often every agent is looked at although nothing told of a change.
   package var resync = Duration.seconds(600)
   /// How often it is looked whether the cluster has kinds that it did not have, or no longer has.

@@ -7,7 +7,6 @@ package struct KubernetesManifest: Hashable, Sendable {
     case namespace = "Namespace"
     case networkPolicy = "NetworkPolicy"
     case ciliumNetworkPolicy = "CiliumNetworkPolicy"
-    case resourceQuota = "ResourceQuota"
     case limitRange = "LimitRange"
     case serviceAccount = "ServiceAccount"
     case role = "Role"
@@ -17,6 +16,8 @@ package struct KubernetesManifest: Hashable, Sendable {
     case persistentVolumeClaim = "PersistentVolumeClaim"
     case service = "Service"
     case endpointSlice = "EndpointSlice"
+    // Before what runs, which it bounds, and after what is counted: each of those would cost the server a write of the quota's status.
+    case resourceQuota = "ResourceQuota"
     case statefulSet = "StatefulSet"
     case ingress = "Ingress"
     case httpRoute = "HTTPRoute"
