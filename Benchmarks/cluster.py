@@ -132,18 +132,27 @@ class Cluster:
 
     def follow(self):
         """Keeps count of the agents that have everything in the cluster as they want it. By a watch: lists of thousands cost the server much."""
-        connection = http.client.HTTPSConnection(self.host, context=self.tls)
-        connection.request("GET", f"{AGENTS}/agents?watch=true&resourceVersion=0&timeoutSeconds=86400",
-                           headers={"Authorization": f"Bearer {self.token}", "User-Agent": "bench"})
-        try:
-            for line in connection.getresponse():
-                agent = json.loads(line)["object"]
-                conditions = agent.get("status", {}).get("conditions", [])
-                is_applied = any(one["type"] == "Applied" and one["status"] == "True" for one in conditions)
-                (self.ready.add if is_applied else self.ready.discard)(agent["metadata"]["name"])
-        except (http.client.HTTPException, OSError, KeyError, ValueError):
-            # The server has ended; or the watch has, and then nothing is ready any more and the benchmark says so.
-            return
+        while self.process.poll() is None:
+            try:
+                self.watch()
+            except (http.client.HTTPException, OSError, KeyError, ValueError, BenchmarkError):
+                # The server ends watches when it likes, as when it has taken up a new kind.
+                time.sleep(0.2)
+
+    def watch(self):
+        found = self.get(f"{AGENTS}/agents")
+        self.ready = {agent["metadata"]["name"] for agent in found["items"] if is_applied(agent)}
+        connection = http.client.HTTPSConnection(self.host, context=self.tls, timeout=60)
+        connection.request(
+            "GET", f"{AGENTS}/agents?watch=true&allowWatchBookmarks=true&timeoutSeconds=3600"
+            f"&resourceVersion={found['metadata']['resourceVersion']}",
+            headers={"Authorization": f"Bearer {self.token}", "User-Agent": "bench"})
+        for line in connection.getresponse():
+            event = json.loads(line)
+            if event["type"] == "BOOKMARK":
+                continue
+            name = event["object"]["metadata"]["name"]
+            (self.ready.add if is_applied(event["object"]) else self.ready.discard)(name)
 
     def applied(self):
         return len(self.ready)
@@ -177,6 +186,11 @@ class Cluster:
                     what = event.get("objectRef", {})
                     yield (event["verb"], what.get("resource", ""), what.get("subresource", ""), what.get("namespace", ""),
                            what.get("name", ""))
+
+
+def is_applied(agent):
+    conditions = agent.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Applied" and one["status"] == "True" for one in conditions)
 
 
 class Operator:

@@ -23,11 +23,14 @@ def grow(context, cluster, operator, first, last):
     """Makes agents and waits until everything of them is there."""
     start, used, others = time.monotonic(), operator.seconds(), cluster.seconds()
     cluster.add(range(first, last))
-    made = time.monotonic()
+    made = told = time.monotonic()
 
     def done():
+        nonlocal told
         count = cluster.applied()
-        context.say(f"kubernetes: {count} of {last} agents are ready after {time.monotonic() - start:.0f} s")
+        if count >= last or time.monotonic() - told >= 5:
+            told = time.monotonic()
+            context.say(f"kubernetes: {count} of {last} agents are ready after {told - start:.0f} s")
         return count >= last
     Cluster.until(f"{last} agents are ready", done, seconds=3600, pause=0.25)
     took = time.monotonic() - start

@@ -192,7 +192,7 @@ import Testing
         #expect(list.objects.allSatisfy { $0.kind == "Pod" && $0.apiVersion == "v1" })
       }
       #expect(
-        server.paths == ["/api/v1/pods?labelSelector=x%3Dy&limit=500", "/api/v1/pods?labelSelector=x%3Dy&limit=500&continue=c%20%26"])
+        server.paths == ["/api/v1/pods?labelSelector=x%3Dy&limit=100", "/api/v1/pods?labelSelector=x%3Dy&limit=100&continue=c%20%26"])
     }
   }
 

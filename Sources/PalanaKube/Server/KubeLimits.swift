@@ -8,7 +8,7 @@ package struct KubeLimits: Sendable {
   /// Bytes of one event of a watch.
   package var eventBytes = 8 << 20
   /// Objects of a page of a list.
-  package var pageSize = 500
+  package var pageSize = 100
   /// How often a request is sent that did nothing: one that never arrived, or that the server had no time for. None is begun after
   /// ``timeout`` since the first.
   package var attempts = 5

@@ -24,7 +24,15 @@ struct Kept: Sendable, Hashable {
     isDeleting = object.isDeleting
     isOurs = object.labels[AgentLabels.managedBy] == AgentLabels.manager && object.labels[AgentLabels.agentID] != nil
     changedBy = Self.lastWriter(object.metadata["managedFields"]?.array ?? [])
-    content = Self.comparable(kind, object).encoded()
+    content = Self.exactly(Self.comparable(kind, object).encoded())
+  }
+
+  /// The same bytes in no more memory than they need: an array that grew has room for as much again.
+  private static func exactly(_ bytes: [UInt8]) -> [UInt8] {
+    var exact: [UInt8] = []
+    exact.reserveCapacity(bytes.count)
+    exact.append(contentsOf: bytes)
+    return exact
   }
 
   /// Without what only the server says, and without the values of a secret.
