@@ -35,14 +35,20 @@ struct Kept: Sendable, Hashable {
     return exact
   }
 
-  /// Without what only the server says, and without the values of a secret.
+  /// Longer values of a ConfigMap, such as certificates, are as many for each agent: a digest of them says whether they are the same.
+  private static let longest = 64
+
+  /// Without what only the server says, and with digests in place of the values of a secret and of long ones of a ConfigMap.
   static func comparable(_ kind: KubernetesManifest.Kind, _ object: KubeObject) -> JSONValue {
     var object = object
     object.setMetadata("managedFields", nil)
     object["status"] = nil
-    if kind == .secret, let data = object["data"]?.object {
+    if kind == .secret || kind == .configMap, let data = object["data"]?.object {
       var digests = JSONObject()
-      for (name, value) in data { digests[name] = .string(Digest.text(Array((value.string ?? "").utf8))) }
+      for (name, value) in data {
+        let text = value.string ?? ""
+        digests[name] = kind == .secret || text.utf8.count > longest ? .string(Digest.text(Array(text.utf8))) : value
+      }
       object["data"] = .object(digests)
     }
     return object.json

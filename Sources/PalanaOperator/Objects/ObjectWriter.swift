@@ -86,11 +86,11 @@ struct ObjectWriter: Sendable {
     }
   }
 
-  /// The manifest of a secret as its copy is kept: digests for values.
+  /// A manifest as its copy is kept: with digests where that has them.
   private static func comparable(_ wanted: KubernetesManifest) -> KubernetesManifest {
-    guard wanted.kind == .secret else { return wanted }
+    guard wanted.kind == .secret || wanted.kind == .configMap else { return wanted }
     var result = wanted
-    result.body["data"] = Kept.comparable(.secret, KubeObject(wanted.json))["data"]
+    result.body["data"] = Kept.comparable(wanted.kind, KubeObject(wanted.json))["data"]
     return result
   }
 }
