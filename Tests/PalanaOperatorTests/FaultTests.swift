@@ -204,7 +204,9 @@ extension OperatorTests {
         try await TestCluster.until("it has its service") {
           try await client.find(KubernetesManifest.Kind.service.resource, "agent", in: home) != nil
         }
-        #expect(try await client.get(quotas, "agent", in: home).uid != before.uid)
+        try await TestCluster.until("it has another quota") {
+          try await client.find(quotas, "agent", in: home).map { $0.uid != before.uid } ?? false
+        }
       }
     }
   }

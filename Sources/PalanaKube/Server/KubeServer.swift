@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Logging
 import NIOCore
 package import NIOHTTP1
+import NIOPosix
 import NIOSSL
 package import PalanaCore
 import ServiceLifecycle
@@ -226,7 +227,16 @@ package final class KubeServer: Service {
       return KubeError(
         .unreachable, "no TLS connection with the API server \(endpoint.url): its certificate is not trusted, or ours is not")
     }
-    return KubeError(.unreachable, "the API server \(endpoint.url) cannot be reached")
+    return KubeError(.unreachable, "the API server \(endpoint.url) cannot be reached: \(reason(error))")
+  }
+
+  private func reason(_ error: any Error) -> String {
+    switch error as? HTTPClientError {
+    case .connectTimeout?, .tlsHandshakeTimeout?, .httpProxyHandshakeTimeout?, .getConnectionFromPoolTimeout?: "no connection in time"
+    case .deadlineExceeded?, .readTimeout?, .writeTimeout?: "no answer within \(limits.timeout.components.seconds) s"
+    case .remoteConnectionClosed?: "it closed the connection"
+    default: error is NIOConnectionError ? "nothing answers at this address" : "the connection broke off"
+    }
   }
 
   // MARK: Certificates

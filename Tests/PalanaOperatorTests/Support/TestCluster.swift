@@ -52,7 +52,11 @@ enum TestCluster {
   }
 
   private static func runAlone(on cluster: KubeTestServer, _ body: (KubeClient, String) async throws -> Void) async throws {
-    let server = try KubeServer(try await endpoint(of: cluster))
+    // On a machine that has much to do the server takes its time; what a test asks for itself is asked once.
+    var limits = KubeLimits()
+    limits.connectTimeout = .seconds(60)
+    limits.timeout = .seconds(120)
+    let server = try KubeServer(try await endpoint(of: cluster), limits: limits)
     let client = KubeClient(server, fieldManager: OperatorName.fieldManager)
     let definitions = KubeResource(
       "apiextensions.k8s.io", "v1", "customresourcedefinitions", kind: "CustomResourceDefinition", isNamespaced: false)
