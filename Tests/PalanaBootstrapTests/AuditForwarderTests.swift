@@ -69,6 +69,34 @@ struct AuditForwarderTests {
     }
   }
 
+  @Test func whatTheCollectorHasIsRemovedWhenItIsOld() async throws {
+    try await withWorld { world in
+      let (log, writer) = try await openLog(world.folder + "/sender")
+      // All of them are older than an hour; the collector is down.
+      for number in 0..<600 { try writer.record(event(number)) }
+      try await log.drain()
+      func oldest() async throws -> Int64? { try await log.query(AuditQuery(afterSeq: 0, limit: 1), scope: .everything).first?.seq }
+      try await running([log, world.forwarder(log, farewell: .milliseconds(50))]) {
+        for await _ in world.relay.arrivals { break }
+        let first = try await oldest()
+        #expect(first == 1)
+      }
+      var first = try await oldest()
+      #expect(first == 1, "what is not collected stays")
+      let collector = try await Collector(world.folder + "/collector")
+      try await collector.answering(world.relay) {
+        try await running([world.forwarder(log)]) {
+          let taken = try await collector.taken(600)
+          #expect(numbers(taken) == Array(0..<600))
+        }
+      }
+      // The first batch has 500.
+      first = try await oldest()
+      #expect(first == 501)
+      #expect(try await log.verify().isIntact)
+    }
+  }
+
   @Test func aCollectorThatIsDownHoldsNobodyUpAndMissesNothing() async throws {
     try await withWorld { world in
       let (log, writer) = try await openLog(world.folder + "/sender")

@@ -3,7 +3,6 @@ import PalanaAudit
 import PalanaCore
 import PalanaStore
 import ServiceLifecycle
-import Synchronization
 
 /// Hands this process's audit trail to a collector, record by record in the order of its chain, for as long as it runs; recording never
 /// waits for it. What the collector has is removed here after a while, and nothing else is.
@@ -82,20 +81,22 @@ struct AuditForwarder: Service, CustomStringConvertible {
   private func forward() async {
     var pause = pace.first
     var complaint = Complaint(logger: logger)
-    let keepsAll = Atomic(false)
+    var keepsAll = false
+    var cleaned: ContinuousClock.Instant?
     while !Task.isCancelled {
       do throws(PalanaError) {
         try await talk { session throws(PalanaError) in
-          complaint.isOver()
-          pause = pace.first
-          var cleaned: ContinuousClock.Instant?
           while !Task.isCancelled {
-            if try await session.send() { continue }
-            if session.hasRefused { keepsAll.store(true, ordering: .relaxed) }
-            if !keepsAll.load(ordering: .relaxed), cleaned.map({ $0 + Self.interval <= .now }) ?? true {
+            let hasMore = try await session.send()
+            complaint.isOver()
+            pause = pace.first
+            keepsAll = keepsAll || session.hasRefused
+            // Also where records come without a pause.
+            if !keepsAll, cleaned.map({ $0 + Self.interval <= .now }) ?? true {
               cleaned = .now
               _ = try await log.removeCollected(through: session.position, olderThan: settings.keep)
             }
+            if hasMore { continue }
             await waitForRecords(after: session.position)
             try? await Task.sleep(for: pace.gather)
           }
