@@ -74,7 +74,12 @@ import Testing
     try await waitUntil("it flows") { try platform.upstream.received().contains { $0["path"].string == path } }
     try await platform.pcli("kill", "leech", "--reason", "a test")
     #expect(try await download.code != 0)
-    _ = try await events(platform, "leech", until: "agent_killed")
+    // Whichever plane was first: the gateway, which closed the connection, or the engine, which ended the program.
+    try await waitUntil("its event") {
+      try await platform.egressEvents("leech").contains { event in
+        event["request"]["path"].string == path && ["agent_killed", "client_aborted"].contains(event["reason"].string)
+      }
+    }
     try await platform.pcli("unkill", "leech", "--reason", "a test")
     try await platform.pcli("delete", "leech", "--purge")
   }
