@@ -147,4 +147,18 @@ import Testing
     #expect(!"\(secret("czNjcmV0").object)".contains("czNjcmV0"))
     #expect(secret("czNjcmV0") != secret("eA==") && secret("eA==") == secret("eA=="))
   }
+
+  /// Also somebody who knows how values are kept changes none unseen.
+  @Test(arguments: [KubernetesManifest.Kind.configMap, .secret]) func aDigestIsNoValue(_ kind: KubernetesManifest.Kind) {
+    func kept(_ value: String) -> Kept {
+      var object = KubeObject(kind.resource, namespace: "n", name: "a")
+      object["data"] = ["ca.crt": .string(value)]
+      return Kept(kind, object)
+    }
+    for value in ["", "short", String(repeating: "c", count: 2_000)] {
+      #expect(kept(value) == kept(value))
+      #expect(kept(value) != kept(Digest.text(Array(value.utf8))))
+      #expect(kept(value) != kept(value + " "))
+    }
+  }
 }

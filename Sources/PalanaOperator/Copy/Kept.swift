@@ -35,20 +35,15 @@ struct Kept: Sendable, Hashable {
     return exact
   }
 
-  /// Longer values of a ConfigMap, such as certificates, are as many for each agent: a digest of them says whether they are the same.
-  private static let longest = 64
-
-  /// Without what only the server says, and with digests in place of the values of a secret and of long ones of a ConfigMap.
+  /// Without what only the server says, and with digests in place of the values of a secret and of a ConfigMap: certificates are long and
+  /// the same for every agent. Of every value, short or long, or somebody could put the digest in the value's place unseen.
   static func comparable(_ kind: KubernetesManifest.Kind, _ object: KubeObject) -> JSONValue {
     var object = object
     object.setMetadata("managedFields", nil)
     object["status"] = nil
     if kind == .secret || kind == .configMap, let data = object["data"]?.object {
       var digests = JSONObject()
-      for (name, value) in data {
-        let text = value.string ?? ""
-        digests[name] = kind == .secret || text.utf8.count > longest ? .string(Digest.text(Array(text.utf8))) : value
-      }
+      for (name, value) in data { digests[name] = .string(Digest.text(Array((value.string ?? "").utf8))) }
       object["data"] = .object(digests)
     }
     return object.json
