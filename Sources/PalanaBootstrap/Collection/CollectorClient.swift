@@ -28,13 +28,14 @@ struct CollectorClient: Sendable {
     // Less than the collector's own patience, so that no request meets a connection that is just being closed.
     configuration.connectionPool.idleTimeout = .seconds(15)
     configuration.connectionPool.retryConnectionEstablishment = false
+    var tls = TLSConfiguration.makeClientConfiguration()
+    tls.minimumTLSVersion = .tlsv12
     if !settings.caFile.isEmpty {
-      var tls = TLSConfiguration.makeClientConfiguration()
       do { tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(settings.caFile)) } catch {
         throw PalanaError(.invalid, "the certificates of the collector in \(settings.caFile) could not be read")
       }
-      configuration.tlsConfiguration = tls
     }
+    configuration.tlsConfiguration = tls
     http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }
 
