@@ -194,6 +194,28 @@ struct ClusterReaperTests {
     }
   }
 
+  /// What could not be written for a while is never put over what somebody else saw later.
+  @Test func whatIsLateReplacesNothingLater() async throws {
+    try await Self.run { world in
+      try await world.make("demo")
+      let id = AgentID(owner: try UserIdentity("alice"), name: try ResourceName("demo"))
+      let uid = try await world.agent("demo").uid
+      func last(after seen: Duration, at now: Duration) async throws -> String? {
+        let reporter = ActivityReporter(
+          client: world.gateway, activity: { [id: world.start + seen] },
+          places: { _ in [id: (ObjectKey(namespace: world.namespace, name: "demo"), uid)] },
+          clock: WallClock { world.start + now }, logger: Self.quiet)
+        var written: [AgentID: Timestamp] = [:]
+        await reporter.report(&written)
+        #expect(written[id] == world.start + seen)
+        return try await world.agent("demo")["status"]?["lastActivity"]?.string
+      }
+      #expect(try await last(after: .seconds(1_000), at: .seconds(1_010)) == "\(world.start + .seconds(1_000))")
+      #expect(try await last(after: .seconds(400), at: .seconds(1_100)) == "\(world.start + .seconds(1_000))")
+      #expect(try await last(after: .seconds(1_200), at: .seconds(9_000)) == "\(world.start + .seconds(1_200))")
+    }
+  }
+
   /// What a person does in an agent is activity for as long as it lasts.
   @Test func theControlAPIWritesWhatPeopleDo() async throws {
     try await Self.run { world in

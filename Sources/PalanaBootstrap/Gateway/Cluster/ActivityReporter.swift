@@ -6,8 +6,9 @@ import ServiceLifecycle
 
 /// Writes into the agents' status when they were active last, for the reaper.
 ///
-/// Several processes (gateways, the control API) write the same member, and each only what it saw itself; what one writes over another's is never older than
-/// ``granularity``, which the reaper allows for.
+/// Several processes (gateways, the control API) write the same member, and each only what it saw itself. What one writes over another's
+/// is never older than ``granularity``, which the reaper allows for: what could not be written in time is written only where nothing later
+/// stands.
 struct ActivityReporter: Service, CustomStringConvertible {
   /// How much later something has to be than what was written before.
   static let granularity = Duration.seconds(60)
@@ -17,6 +18,7 @@ struct ActivityReporter: Service, CustomStringConvertible {
   /// The objects of agents, with their uids.
   let places: @Sendable (Set<AgentID>) -> [AgentID: (key: ObjectKey, uid: String)]
   var interval = Duration.seconds(30)
+  var clock = WallClock.system
   let logger: Logger
 
   var description: String { "ActivityReporter" }
@@ -39,6 +41,10 @@ struct ActivityReporter: Service, CustomStringConvertible {
     for (id, time) in activity {
       guard let place = places[id], written[id].map({ time - $0 >= Self.granularity }) ?? true else { continue }
       do throws(KubeError) {
+        if clock.now() - time > Self.granularity, try await stands(place.key, after: time) {
+          written[id] = time
+          continue
+        }
         _ = try await client.patch(
           ClusterKinds.agents, place.key.name, in: place.key.namespace,
           // A status has no precondition but what a patch tests itself.
@@ -54,5 +60,11 @@ struct ActivityReporter: Service, CustomStringConvertible {
         return
       }
     }
+  }
+
+  /// Whether somebody wrote of something later already.
+  private func stands(_ key: ObjectKey, after time: Timestamp) async throws(KubeError) -> Bool {
+    let known = try await client.get(ClusterKinds.agents, key.name, in: key.namespace)["status"]?["lastActivity"]?.string
+    return known.flatMap { Timestamp(parsing: $0) }.map { $0 >= time } ?? false
   }
 }

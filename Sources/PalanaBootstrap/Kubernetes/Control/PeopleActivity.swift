@@ -19,6 +19,6 @@ struct PeopleActivity: Sendable {
 
   /// Writes them for the reaper.
   func reporter(_ client: KubeClient, logger: Logger) -> ActivityReporter {
-    ActivityReporter(client: client, activity: { newest() }, places: { directory.places(of: $0) }, logger: logger)
+    ActivityReporter(client: client, activity: { newest() }, places: { directory.places(of: $0) }, clock: clock, logger: logger)
   }
 }
