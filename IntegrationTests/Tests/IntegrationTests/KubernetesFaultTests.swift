@@ -110,8 +110,13 @@ struct KubernetesFaultTests {
       try await waitUntil("a new one is applied") { try await cluster.areApplied(["sentinel"]) }
       let home = try #require(try await cluster.home("sentinel"))
       let own = try await Self.versions(cluster, ["sentinel"]).keys.filter { $0.contains(home) }.count
-      // The one that was new: its objects and its namespace, its status a few times, its finalizer; and how it was made known.
-      #expect(try await cluster.requests(Self.writes) - count <= own + 8)
+      // The controllers of Kubernetes write too: events that repeat are patched.
+      var writes = try await cluster.requests(Self.writes)
+      for (resource, before) in count { writes[resource, default: 0] -= before }
+      writes["events"] = nil
+      // The one that was new: its objects and its namespace, its finalizer and its status as its parts become ready.
+      #expect(writes.filter { $0.key != "agents" }.values.reduce(0, +) <= own + 3, "\(writes)")
+      #expect(writes["agents", default: 0] < names.count, "\(writes)")
       #expect(try await Self.versions(cluster, names) == before)
       #expect(try await idle.stop() == 0)
     }

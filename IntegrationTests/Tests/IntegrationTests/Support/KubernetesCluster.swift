@@ -150,15 +150,17 @@ final class KubernetesCluster: Sendable {
     #expect([200, 202, 404].contains(answer.status), "\(path): \(answer.status) \(answer.text)")
   }
 
-  /// How many requests with these verbs the server has had, in its own words (`APPLY`, `PATCH`, `POST`, `PUT`, `DELETE`).
-  func requests(_ verbs: Set<String>) async throws -> Int {
+  /// How many requests with these verbs the server has had for each resource, in its own words (`APPLY`, `PATCH`, `POST`, `PUT`, `DELETE`).
+  func requests(_ verbs: Set<String>) async throws -> [String: Int] {
     let metrics = try await request("GET", "/metrics", accept: "text/plain").text
-    var total = 0
+    var totals: [String: Int] = [:]
     for line in metrics.split(separator: "\n") where line.hasPrefix("apiserver_request_total{") {
-      guard let verb = line.firstMatch(of: /verb="([A-Z]+)"/)?.1, verbs.contains(String(verb)) else { continue }
-      total += Int(Double(line.split(separator: " ").last ?? "") ?? 0)
+      guard let verb = line.firstMatch(of: /verb="([A-Z]+)"/)?.1, verbs.contains(String(verb)),
+        let resource = line.firstMatch(of: /resource="([a-z]*)"/)?.1
+      else { continue }
+      totals[String(resource), default: 0] += Int(Double(line.split(separator: " ").last ?? "") ?? 0)
     }
-    return total
+    return totals
   }
 
   // MARK: Agents
