@@ -109,6 +109,12 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaStore", "PalanaControlAPI", "PalanaKube", "PalanaPlan", crypto, logging, nioCore, serviceLifecycle,
     ], testUses: ["KubeTestServer", "PalanaManifests", nioHTTP1, nioPosix, nioWebSocket]),
+  Module(
+    name: "PalanaLLM",
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaSecrets", "PalanaStore", asyncHTTPClient, crypto, logging, nioCore, nioHTTP1,
+      nioPosix, nioSSL, serviceLifecycle,
+    ], testUses: ["Fuzzing", nioEmbedded]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",
