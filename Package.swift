@@ -193,9 +193,14 @@ if isFuzzed {
     .executableTarget(
       name: "palana-fuzz",
       dependencies: [
-        "Fuzzing", "PalanaEgress", "PalanaKube", "PalanaCore", "PalanaPolicy", "PalanaSecrets", nioCore, nioEmbedded, nioHPACK, nioHTTP2,
+        "Fuzzing", "PalanaEgress", "PalanaKube", "PalanaLLM", "PalanaCore", "PalanaAPI", "PalanaPolicy", "PalanaSecrets", nioCore,
+        nioEmbedded, nioHPACK, nioHTTP2,
       ],
-      path: "Tests", sources: ["PalanaEgressTests/Fuzz/Targets", "PalanaEgressTests/Fuzz/LibFuzzer", "PalanaKubeTests/Fuzz/Targets"],
+      path: "Tests",
+      sources: [
+        "PalanaEgressTests/Fuzz/Targets", "PalanaEgressTests/Fuzz/LibFuzzer", "PalanaKubeTests/Fuzz/Targets",
+        "PalanaLLMTests/Dialects/Fuzz/Targets",
+      ],
       swiftSettings: settings))
 }
 
