@@ -39,24 +39,24 @@ package struct PriceList: Codable, Hashable, Sendable {
   package struct Entry: Codable, Hashable, Sendable {
     /// A name, or a beginning of one with `*` at its end.
     package var model: String
-    package var rates: Rates
+    // The members of ``Rates``, beside the name.
+    private var input: DollarAmount
+    private var cachedInput: DollarAmount?
+    private var cacheWrite: DollarAmount?
+    private var output: DollarAmount
+    private var request: DollarAmount?
 
     package init(model: String, rates: Rates) {
       self.model = model
-      self.rates = rates
+      input = rates.input
+      cachedInput = rates.cachedInput
+      cacheWrite = rates.cacheWrite
+      output = rates.output
+      request = rates.request
     }
 
-    private enum CodingKeys: String, CodingKey { case model }
-
-    package init(from decoder: any Decoder) throws {
-      model = try decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .model)
-      rates = try Rates(from: decoder)
-    }
-
-    package func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(model, forKey: .model)
-      try rates.encode(to: encoder)
+    package var rates: Rates {
+      Rates(input: input, cachedInput: cachedInput, cacheWrite: cacheWrite, output: output, request: request)
     }
   }
 
@@ -80,7 +80,8 @@ package struct PriceList: Codable, Hashable, Sendable {
       if LLMModelPattern(entry.model) == nil {
         problems.append(
           FieldError(
-            "prices[\(index)].model", "the name of a model of at most 128 bytes without white space, or a beginning of one with ‘*’ at its end"))
+            "prices[\(index)].model",
+            "the name of a model of at most 128 bytes without white space, or a beginning of one with ‘*’ at its end"))
       }
       if !seen.insert(entry.model).inserted { problems.append(FieldError("prices[\(index)].model", "the model stands twice")) }
     }
