@@ -40,6 +40,7 @@ extension Ledger {
       if isLastTurn { return }
       await spool.wake.wait {
         self.spool.waitingBytes > 0 || self.isStopping.load(ordering: .sequentiallyConsistent) || self.book.withLock { $0.hasRefusals }
+          || self.hasLateLines
       }
       try? await timer.sleep(for: pause)
     }

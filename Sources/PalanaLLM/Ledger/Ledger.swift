@@ -148,6 +148,8 @@ package final class Ledger: Service {
     return late.lines.isEmpty
   }
 
+  var hasLateLines: Bool { late.withLock { !$0.lines.isEmpty } }
+
   /// Tries again to write what is late.
   func flush() { late.withLock { _ = flush(&$0) } }
 }
