@@ -114,7 +114,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaSecrets", "PalanaStore", asyncHTTPClient, crypto, logging, nioCore, nioHTTP1,
       nioPosix, nioSSL, serviceLifecycle,
-    ], testUses: ["Fuzzing", nioEmbedded]),
+    ], testUses: ["Fuzzing", nioEmbedded], testExcludes: ["Dialects/Golden"]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",

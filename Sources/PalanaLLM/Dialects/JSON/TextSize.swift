@@ -52,16 +52,22 @@ extension Span<UInt8> {
     var number = 0
     var place = range.lowerBound
     while place + 8 <= range.upperBound {
-      // Checked by the loop; any eight bytes are an integer.
-      let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: place, as: UInt64.self)
-      let low = word & ~high
-      // The high bit of each byte that is over a space, and not from a to z when it is written small. No sum goes over its byte.
-      let small = low | ones &* 0x20
-      let isOverSpace = low &+ ones &* (0x7f - 0x20)
-      let isFromA = small &+ ones &* (0x80 - 0x61)
-      let isBehindZ = small &+ ones &* (0x7f - 0x7a)
-      number += (isOverSpace & ~(isFromA & ~isBehindZ) & ~word & high).nonzeroBitCount
-      place += 8
+      // One count in each byte of a word, for so many words that all of them together fit into one byte.
+      var counts: UInt64 = 0
+      let end = Swift.min(range.upperBound - 8, place + 30 * 8)
+      while place <= end {
+        // Checked by the loop; any eight bytes are an integer.
+        let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: place, as: UInt64.self)
+        let low = word & ~high
+        // The high bit of each byte that is over a space, and not from a to z when it is written small. No sum goes over its byte.
+        let small = low | ones &* 0x20
+        let isOverSpace = low &+ ones &* (0x7f - 0x20)
+        let isFromA = small &+ ones &* (0x80 - 0x61)
+        let isBehindZ = small &+ ones &* (0x7f - 0x7a)
+        counts &+= (isOverSpace & ~(isFromA & ~isBehindZ) & ~word & high) >> 7
+        place += 8
+      }
+      number += Int(truncatingIfNeeded: (counts &* ones) >> 56)
     }
     while place < range.upperBound {
       let byte = self[place]

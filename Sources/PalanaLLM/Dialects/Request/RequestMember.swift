@@ -42,7 +42,10 @@ enum RequestMember: UInt32, CaseIterable {
   /// - Throws: ``DialectError`` for a spelling that only some take for the member.
   static func named(_ text: JSONTokenizer.Text, in bytes: borrowing Span<UInt8>) throws(DialectError) -> Self? {
     if text.isEscaped || text.otherBytes > 0 { return try unfolded(text, in: bytes) }
-    for member in allCases where member.name.utf8CodeUnitCount == text.range.count {
+    var number: UInt32 = 0
+    // Without a list of all cases, which would be made anew each time.
+    while let member = Self(rawValue: number) {
+      number += 1
       guard bytes.equalsIgnoringCase(member.name, at: text.range) else { continue }
       guard bytes.equals(member.name, at: text.range) else { throw ambiguous(bytes.string(text.range), member) }
       return member

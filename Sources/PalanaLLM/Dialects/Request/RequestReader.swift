@@ -101,7 +101,7 @@ struct RequestReader {
     } catch {
       return note(error)
     }
-    if scan.call.model.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+    if scan.call.model.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f..<0xa0).contains($0.value) }) {
       note(DialectError(.outOfRange, "‘model’ holds a control character", member: "model"))
     }
   }
