@@ -137,7 +137,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
       "PalanaManifests", "PalanaKube", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl",
-      "PalanaOperator", "PalanaCluster", "CProcess",
+      "PalanaOperator", "PalanaCluster", "PalanaLLM", "CProcess",
       argumentParser, asyncHTTPClient,
       crypto, hummingbird, httpTypes, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
       serviceLifecycle, unixSignals, yams,
