@@ -112,6 +112,12 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaStore", "PalanaControlAPI", "PalanaKube", "PalanaPlan", crypto, logging, nioCore, serviceLifecycle,
     ], testUses: ["KubeTestServer", "PalanaManifests", nioHTTP1, nioPosix, nioWebSocket]),
+  Module(
+    name: "PalanaLLM",
+    uses: [
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaSecrets", "PalanaStore", asyncHTTPClient, crypto, logging, nioCore, nioHTTP1,
+      nioPosix, nioSSL, serviceLifecycle,
+    ], testUses: ["Fuzzing", nioEmbedded], testExcludes: ["Dialects/Golden"]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",
@@ -134,7 +140,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaPolicy", "PalanaOPA", "PalanaSecrets", "PalanaStore", "PalanaControlAPI",
       "PalanaManifests", "PalanaKube", "PalanaPlan", "PalanaAttack", "PalanaLocal", "PalanaEgress", "PalanaEnvoy", "PalanaControl",
-      "PalanaOperator", "PalanaCluster", "CProcess",
+      "PalanaOperator", "PalanaCluster", "PalanaLLM", "CProcess",
       argumentParser, asyncHTTPClient,
       crypto, hummingbird, httpTypes, logging, nioCore, nioFoundation, nioHTTP1, nioPosix, nioSSL,
       serviceLifecycle, unixSignals, yams,
@@ -190,13 +196,15 @@ if isFuzzed {
     .executableTarget(
       name: "palana-fuzz",
       dependencies: [
-        "Fuzzing", "PalanaEgress", "PalanaKube", "PalanaStore", "PalanaAudit", "PalanaCore", "PalanaPolicy", "PalanaSecrets", nioCore,
+        "Fuzzing", "PalanaEgress", "PalanaKube", "PalanaLLM", "PalanaStore", "PalanaAudit", "PalanaCore", "PalanaAPI", "PalanaPolicy",
+        "PalanaSecrets", nioCore,
         nioEmbedded, nioHPACK, nioHTTP2,
       ],
       path: "Tests",
       sources: [
         "PalanaEgressTests/Fuzz/Targets", "PalanaEgressTests/Fuzz/LibFuzzer", "PalanaKubeTests/Fuzz/Targets",
         "PalanaStoreTests/Fuzz/Targets",
+        "PalanaLLMTests/Dialects/Fuzz/Targets",
       ],
       swiftSettings: settings))
 }

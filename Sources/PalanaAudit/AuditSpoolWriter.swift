@@ -25,8 +25,15 @@ extension AuditSpool {
     deinit { close() }
 
     package func record(_ event: AuditEvent) throws(AuditUnavailable) {
-      guard !spool.isFull else { throw AuditUnavailable("the backlog of audit events is at its limit") }
-      let failure = state.withLock { state in write(event, &state) }
+      try append { AuditEncoder.encode(event, into: &$0) }
+    }
+
+    /// Appends one line of another kind of record: who reads the spool knows what it holds.
+    /// - Parameter line: adds the bytes of the line, none of them a line break. It runs under the writer's lock.
+    /// - Throws: ``AuditUnavailable`` when it is not on its way to the disk whole.
+    package func append(line: (inout [UInt8]) -> Void) throws(AuditUnavailable) {
+      guard !spool.isFull else { throw AuditUnavailable("what waits in \(spool.directory) is at its limit") }
+      let failure = state.withLock { state in write(line, &state) }
       if let failure { throw failure }
     }
 
@@ -38,10 +45,10 @@ extension AuditSpool {
       }
     }
 
-    private func write(_ event: AuditEvent, _ state: inout State) -> AuditUnavailable? {
-      guard !state.isClosed else { return AuditUnavailable("the audit writer is closed") }
+    private func write(_ line: (inout [UInt8]) -> Void, _ state: inout State) -> AuditUnavailable? {
+      guard !state.isClosed else { return AuditUnavailable("the writer is closed") }
       state.buffer.removeAll(keepingCapacity: true)
-      AuditEncoder.encode(event, into: &state.buffer)
+      line(&state.buffer)
       state.buffer.append(UInt8(ascii: "\n"))
       if state.size >= spool.limits.segmentBytes || state.segment?.isAbandoned == true { finishSegment(&state) }
       if state.segment == nil, let failure = beginSegment(&state) { return failure }
@@ -53,7 +60,7 @@ extension AuditSpool {
         // is removed, which gives a full disk its space back.
         let isTakenBack = written == 0 || SpoolFiles.truncate(state.file, to: state.size)
         if state.size > 0 || !isTakenBack { finishSegment(&state) }
-        return AuditUnavailable("an audit event could not be written to disk")
+        return AuditUnavailable("a record could not be written to \(spool.directory)")
       }
       state.size += written
       state.segment?.grew(to: state.size)
@@ -67,7 +74,7 @@ extension AuditSpool {
       let name = "\(prefix)-\(String(repeating: "0", count: max(0, 8 - digits.utf8.count)))\(digits).jsonl"
       let segment = Segment(name: name, directory: spool.directory, written: 0, isFinished: false)
       guard let file = SpoolFiles.create(segment.path) else {
-        return AuditUnavailable("no audit file could be created")
+        return AuditUnavailable("no file could be created in \(spool.directory)")
       }
       state.file = file
       state.segment = segment

@@ -15,7 +15,7 @@ enum SpoolFiles {
         partial.isEmpty && part.isEmpty ? "/" : (partial.hasSuffix("/") || partial.isEmpty ? "\(part)" : "/\(part)")
       guard !part.isEmpty else { continue }
       if unsafe mkdir(partial, 0o700) != 0, errno != EEXIST {
-        throw PalanaError(.failed, "the audit folder \(path) cannot be created: \(message(errno))")
+        throw PalanaError(.failed, "the folder \(path) cannot be created: \(message(errno))")
       }
     }
   }
@@ -24,7 +24,7 @@ enum SpoolFiles {
   static func segments(in directory: String) throws(PalanaError) -> [AuditSpool.Segment] {
     // `unsafe`: the stream is used and closed in this function only.
     guard let stream = unsafe opendir(directory) else {
-      throw PalanaError(.failed, "the audit folder \(directory) cannot be read: \(message(errno))")
+      throw PalanaError(.failed, "the folder \(directory) cannot be read: \(message(errno))")
     }
     defer { unsafe closedir(stream) }
     var names: [String] = []
@@ -38,7 +38,7 @@ enum SpoolFiles {
     for name in names.sorted() {
       var info = stat()
       guard unsafe stat(directory + "/" + name, &info) == 0 else {
-        throw PalanaError(.failed, "the audit file \(name) cannot be read: \(message(errno))")
+        throw PalanaError(.failed, "the file \(name) cannot be read: \(message(errno))")
       }
       segments.append(.init(name: name, directory: directory, written: Int(info.st_size), isFinished: true))
     }
@@ -84,7 +84,7 @@ extension AuditSpool.Segment {
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard file >= 0 else {
       if errno == ENOENT { return nil }
-      throw PalanaError(.failed, "the audit file \(name) cannot be read: \(SpoolFiles.message(errno))")
+      throw PalanaError(.failed, "the file \(name) cannot be read: \(SpoolFiles.message(errno))")
     }
     defer { SpoolFiles.close(file) }
     var failed = false
@@ -99,7 +99,7 @@ extension AuditSpool.Segment {
         filled += result
       }
     }
-    if failed { throw PalanaError(.failed, "the audit file \(name) cannot be read") }
+    if failed { throw PalanaError(.failed, "the file \(name) cannot be read") }
     return bytes
   }
 }
@@ -121,7 +121,7 @@ final class FileHandleLock: Sendable {
     }
     guard isLocked else {
       SpoolFiles.close(file)
-      throw PalanaError(.conflict, "the audit folder is in use by another process", hint: "is another palanad running?")
+      throw PalanaError(.conflict, "\(path) is held by another process", hint: "is another palanad running?")
     }
     self.file = file
   }

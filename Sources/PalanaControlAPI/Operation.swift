@@ -6,6 +6,7 @@ package enum Operation: String, Sendable, CaseIterable {
   case listTemplates, getTemplate, createTemplate, updateTemplate, deleteTemplate
   case listPolicies, getPolicy, createPolicy, updatePolicy, deletePolicy
   case listPeeringRules, getPeeringRule, createPeeringRule, updatePeeringRule, deletePeeringRule
+  case listBudgets, getBudget, createBudget, updateBudget, deleteBudget
   case listSecretBindings, getSecretBinding
   case listKillOrders, getKillOrder
   case apply

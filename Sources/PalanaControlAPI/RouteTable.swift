@@ -44,6 +44,9 @@ extension Route {
       operations: (
         .listPeeringRules, .getPeeringRule, .createPeeringRule, .updatePeeringRule, .deletePeeringRule
       ), writers: .caller, owned: true)
+    + kind(
+      "llmbudgets", "LLMBudget", operations: (.listBudgets, .getBudget, .createBudget, .updateBudget, .deleteBudget),
+      writers: .operator, owned: false)
     + readable(
       "secretbindings", "SecretBinding", list: .listSecretBindings, get: .getSecretBinding, access: .caller,
       owned: true)

@@ -117,13 +117,13 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
     }
   }
 
-  private static func floorDivide(_ value: Int64, _ by: Int64) -> (Int64, Int64) {
+  static func floorDivide(_ value: Int64, _ by: Int64) -> (Int64, Int64) {
     let remainder = value % by
     return remainder < 0 ? (value / by - 1, remainder + by) : (value / by, remainder)
   }
 
   /// Days since 1970 of a civil date in the proleptic Gregorian calendar, by counting eras of 400 years from March.
-  private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+  static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
     let shifted = month <= 2 ? year - 1 : year
     let (era, yearOfEra) = floorDivide(shifted, 400)
     let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
@@ -138,7 +138,7 @@ package struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertibl
     }
   }
 
-  private static func civil(fromDays days: Int64) -> (Int64, Int64, Int64) {
+  static func civil(fromDays days: Int64) -> (Int64, Int64, Int64) {
     let (era, dayOfEra) = floorDivide(days + 719_468, 146_097)
     let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)

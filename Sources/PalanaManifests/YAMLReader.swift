@@ -1,5 +1,5 @@
-import PalanaCore
-import Yams
+package import PalanaCore
+package import Yams
 
 /// Reads YAML (and with it JSON) into JSON values.
 enum YAMLReader {
@@ -40,6 +40,17 @@ enum YAMLReader {
     case .reader(let problem, _, _, _): "\(file): \(problem)"
     default: "\(file): this is not YAML"
     }
+  }
+}
+
+/// A part of a YAML document that was read by somebody else.
+package enum YAMLValue {
+  /// - Parameters:
+  ///   - file: its name for messages.
+  /// - Throws: ``PalanaError`` with code `invalid` that names file and line.
+  package static func json(_ node: Node, file: String) throws(PalanaError) -> JSONValue {
+    var reader = YAMLValueReader(file: file)
+    return try reader.value(node, "")
   }
 }
 

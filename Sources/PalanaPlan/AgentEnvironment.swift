@@ -43,7 +43,8 @@ package struct AgentEnvironment: Sendable {
   /// - Parameter user: the user name at the gateway; the password beside it says who the agent is.
   package static func ways(user: String, _ platform: PlatformFacts) -> [String: String] {
     let proxy = "http://\(user):\(proxyTokenMark)@\(platform.gateway.text):\(platform.proxyPort)"
-    let direct = "localhost,127.0.0.1,::1"
+    // The LLM gateway is reached directly: it knows agents by their address.
+    let direct = "localhost,127.0.0.1,::1" + (platform.llm.map { ",\($0.host)" } ?? "")
     // Node reads the proxy variables only when told to.
     var all = [
       "NODE_EXTRA_CA_CERTS": platform.caCertificate, "NODE_USE_ENV_PROXY": "1", "NO_PROXY": direct, "no_proxy": direct,

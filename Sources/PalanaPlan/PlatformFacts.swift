@@ -39,6 +39,14 @@ package struct PlatformFacts: Codable, Hashable, Sendable {
       self.baseURL = baseURL
       self.port = port
     }
+
+    /// The host of ``baseURL``.
+    var host: String {
+      let rest = baseURL.firstRange(of: "://").map { baseURL[$0.upperBound...] } ?? baseURL[...]
+      let authority = rest.prefix { $0 != "/" }
+      guard !authority.hasPrefix("[") else { return String(authority.prefix { $0 != "]" }.dropFirst()) }
+      return String(authority.prefix { $0 != ":" })
+    }
   }
 
   package init(

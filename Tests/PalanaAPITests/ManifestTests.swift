@@ -5,6 +5,7 @@ import Testing
 @Suite struct ManifestTests {
   @Test(arguments: [
     ("Agent", fullAgent), ("AgentTemplate", fullTemplate), ("EgressPolicy", fullPolicy), ("PeeringRule", fullPeering),
+    ("LLMBudget", fullBudget),
   ])
   func everyKindRoundTripsWithoutLoss(_ kind: String, _ manifest: String) throws {
     let value = try yaml(manifest)

@@ -49,6 +49,11 @@ import Testing
   @Test func agent() throws { try check(Agent.self, yaml(fullAgent)) }
   @Test func template() throws { try check(AgentTemplate.self, yaml(fullTemplate)) }
   @Test func policy() throws { try check(EgressPolicy.self, yaml(fullPolicy)) }
+  @Test func budget() throws {
+    // All fields at once is no sound budget: one agent, and each agent.
+    try check(LLMBudget.self, yaml(fullBudget.replacing("scope: {", with: "scope: {agent: demo, ")))
+  }
+
   @Test func peering() throws { try check(PeeringRule.self, yaml(fullPeering)) }
 
   @Test func binding() throws {

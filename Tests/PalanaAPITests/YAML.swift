@@ -85,6 +85,18 @@ let fullPolicy = """
     rules: [{id: a, action: allow, host: "**.example.com", ports: [443], methods: [GET], paths: ["/**"], schemes: [https]}, {host: a.test, git: {repo: a/b, push: true, refs: [refs/x]}}]
   """
 
+let fullBudget = """
+  apiVersion: palana.dev/v1alpha1
+  kind: LLMBudget
+  metadata: {name: team}
+  spec:
+    scope: {owner: alice@example.com, template: python, each: agent}
+    models: [gpt-4.1, "claude-*"]
+    limits: [{window: minute, tokens: 100000, cost: "0.50", requests: 60}, {window: month, cost: $20}]
+    concurrency: 8
+    warnAt: 75
+  """
+
 let fullPeering = """
   apiVersion: palana.dev/v1alpha1
   kind: PeeringRule

@@ -40,6 +40,7 @@ enum OperationSamples {
 
   private static let template = manifest("AgentTemplate", "mine", #"{"image":"host","command":["sh"]}"#)
   private static let policy = manifest("EgressPolicy", "base", #"{"rules":[{"host":"example.com"}]}"#)
+  private static let budget = manifest("LLMBudget", "team", #"{"limits":[{"window":"day","cost":"5"}],"concurrency":4}"#)
   private static let peering = manifest("PeeringRule", "chat", #"{"from":"demo","to":"other","ports":[8080]}"#)
 
   static let all: [Step] =
@@ -55,6 +56,8 @@ enum OperationSamples {
       Step(.createAgent, body: ControlWorld.agent("other")),
       Step(.createPeeringRule, body: peering), Step(.listPeeringRules), Step(.getPeeringRule, ["name": "chat"]),
       Step(.updatePeeringRule, ["name": "chat"], body: peering), Step(.deletePeeringRule, ["name": "chat"]),
+      Step(.createBudget, body: budget), Step(.listBudgets), Step(.getBudget, ["name": "team"]),
+      Step(.updateBudget, ["name": "team"], body: budget), Step(.deleteBudget, ["name": "team"]),
       Step(.runAgent, demo, body: #"{"env":{"X":"y"}}"#), Step(.stopAgent, demo), Step(.resumeAgent, demo),
       Step(.restartAgent, demo),
       Step(

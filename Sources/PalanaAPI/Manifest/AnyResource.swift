@@ -6,10 +6,11 @@ package enum AnyResource: Hashable, Sendable {
   case agentTemplate(AgentTemplate)
   case egressPolicy(EgressPolicy)
   case peeringRule(PeeringRule)
+  case llmBudget(LLMBudget)
 
   /// The kinds in the order in which a set of manifests is applied: what others refer to comes first.
   package static var kinds: [String] {
-    [AgentTemplateSpec.kind, EgressPolicySpec.kind, AgentSpec.kind, PeeringRuleSpec.kind]
+    [AgentTemplateSpec.kind, EgressPolicySpec.kind, LLMBudgetSpec.kind, AgentSpec.kind, PeeringRuleSpec.kind]
   }
 
   package var kind: String {
@@ -18,6 +19,7 @@ package enum AnyResource: Hashable, Sendable {
     case .agentTemplate: AgentTemplateSpec.kind
     case .egressPolicy: EgressPolicySpec.kind
     case .peeringRule: PeeringRuleSpec.kind
+    case .llmBudget: LLMBudgetSpec.kind
     }
   }
 
@@ -27,6 +29,7 @@ package enum AnyResource: Hashable, Sendable {
     case .agentTemplate(let resource): resource.metadata
     case .egressPolicy(let resource): resource.metadata
     case .peeringRule(let resource): resource.metadata
+    case .llmBudget(let resource): resource.metadata
     }
   }
 
@@ -35,7 +38,7 @@ package enum AnyResource: Hashable, Sendable {
     switch self {
     case .agent(let resource): resource.spec.owner
     case .peeringRule(let resource): resource.spec.owner
-    case .agentTemplate, .egressPolicy: nil
+    case .agentTemplate, .egressPolicy, .llmBudget: nil
     }
   }
 
@@ -46,6 +49,7 @@ package enum AnyResource: Hashable, Sendable {
     case .agentTemplate(let resource): resource.validate()
     case .egressPolicy(let resource): resource.validate()
     case .peeringRule(let resource): resource.validate()
+    case .llmBudget(let resource): resource.validate()
     }
   }
 }
@@ -57,6 +61,7 @@ extension AnyResource: Encodable {
     case .agentTemplate(let resource): try resource.encode(to: encoder)
     case .egressPolicy(let resource): try resource.encode(to: encoder)
     case .peeringRule(let resource): try resource.encode(to: encoder)
+    case .llmBudget(let resource): try resource.encode(to: encoder)
     }
   }
 }

@@ -24,6 +24,7 @@ package enum ManifestDecoder {
     case AgentTemplateSpec.kind: return .agentTemplate(try decode(value, as: AgentTemplate.self))
     case EgressPolicySpec.kind: return .egressPolicy(try decode(value, as: EgressPolicy.self))
     case PeeringRuleSpec.kind: return .peeringRule(try decode(value, as: PeeringRule.self))
+    case LLMBudgetSpec.kind: return .llmBudget(try decode(value, as: LLMBudget.self))
     case SecretBindingSpec.kind:
       throw PalanaError(.invalid, "kind: SecretBinding is written by the platform", hint: "use `pcli secrets add`")
     case KillOrderSpec.kind:

@@ -14,6 +14,11 @@ package enum CustomResourceDefinition {
         AgentTemplateSpec.self, "agt", [("Image", "string", ".spec.image"), ("Description", "string", ".spec.description")]),
       definition(EgressPolicySpec.self, "egp", []),
       definition(
+        LLMBudgetSpec.self, "llmb",
+        [
+          ("Owner", "string", ".spec.scope.owner"), ("Each", "string", ".spec.scope.each"), ("Concurrency", "integer", ".spec.concurrency"),
+        ]),
+      definition(
         AgentSpec.self, "ag",
         [
           ("Phase", "string", ".status.phase"), ("Owner", "string", ".spec.owner"), ("Template", "string", ".spec.template"),

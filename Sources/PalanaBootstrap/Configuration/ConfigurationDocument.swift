@@ -1,4 +1,5 @@
 package import PalanaCore
+import PalanaManifests
 import Yams
 
 /// A configuration file as a flat list of keys with where each stands, before anything is made of the values.
@@ -8,6 +9,8 @@ package struct ConfigurationDocument {
     case scalar(String)
     case list([String])
     case map([String: String])
+    /// Whatever stands there; its reader knows the shape.
+    case tree(JSONValue)
   }
 
   /// One key with its place in the file.
@@ -27,8 +30,9 @@ package struct ConfigurationDocument {
   /// - Parameters:
   ///   - file: the name for messages.
   ///   - leaves: the paths at which a mapping is a value (a map of names) and not a group of keys.
+  ///   - trees: the paths at which a mapping is a value of any shape.
   /// - Throws: ``PalanaError`` with code `invalid` that names file and line.
-  package init(yaml text: String, file: String, leaves: Set<String>) throws(PalanaError) {
+  package init(yaml text: String, file: String, leaves: Set<String>, trees: Set<String> = []) throws(PalanaError) {
     let root: Node?
     do {
       root = try Yams.compose(yaml: text)
@@ -42,7 +46,7 @@ package struct ConfigurationDocument {
     guard case .mapping(let mapping) = root else {
       throw PalanaError(.invalid, "\(file): the configuration is a mapping of keys, this is something else")
     }
-    try collect(mapping, prefix: "", file: file, leaves: leaves)
+    try collect(mapping, prefix: "", file: file, leaves: leaves, trees: trees)
   }
 
   /// Adds a value from the environment.
@@ -51,7 +55,7 @@ package struct ConfigurationDocument {
   }
 
   private mutating func collect(
-    _ mapping: Node.Mapping, prefix: String, file: String, leaves: Set<String>
+    _ mapping: Node.Mapping, prefix: String, file: String, leaves: Set<String>, trees: Set<String>
   ) throws(PalanaError) {
     var seen: Set<String> = []
     for (keyNode, node) in mapping {
@@ -60,10 +64,12 @@ package struct ConfigurationDocument {
       let path = prefix.isEmpty ? key : "\(prefix).\(key)"
       guard seen.insert(key).inserted else { throw PalanaError(.invalid, "\(line): \(path): the key stands twice") }
       switch node {
+      case .mapping where trees.contains(path):
+        entries.append(Entry(path: path, value: .tree(try YAMLValue.json(node, file: file)), origin: line))
       case .mapping(let inner) where leaves.contains(path):
         entries.append(Entry(path: path, value: .map(try Self.map(inner, path: path, line: line)), origin: line))
       case .mapping(let inner):
-        try collect(inner, prefix: path, file: file, leaves: leaves)
+        try collect(inner, prefix: path, file: file, leaves: leaves, trees: trees)
       case .sequence(let sequence):
         var items: [String] = []
         for item in sequence {

@@ -16,7 +16,7 @@ package enum ConfigurationLoader {
     var configuration = LocalConfiguration()
     var document = ConfigurationDocument()
     if let yaml {
-      document = try ConfigurationDocument(yaml: yaml, file: file, leaves: ["egress.dns.hosts", "llm.routes"])
+      document = try ConfigurationDocument(yaml: yaml, file: file, leaves: ["egress.dns.hosts"], trees: ["llm.routes"])
     }
     for path in keys.keys.sorted() {
       let variable = variable(for: path)
@@ -170,8 +170,10 @@ package enum ConfigurationLoader {
     "egress.limits.http2.connectionWindow": { entry, to throws(PalanaError) in
       to.egress.limits.http2.connectionWindow = try number(entry, 65_535...268_435_456)
     },
-    "llm.listen": { entry, to throws(PalanaError) in try later(entry, &to) },
-    "llm.routes": { entry, to throws(PalanaError) in try later(entry, &to) },
+    "llm.listen": { entry, to throws(PalanaError) in to.llm.listen = try optionalEndpoint(entry) },
+    "llm.default": { entry, to throws(PalanaError) in to.llm.defaultRoute = try text(entry) },
+    "llm.routes": { entry, to throws(PalanaError) in to.llm.routes = try routes(entry) },
+    "llm.prices": { entry, to throws(PalanaError) in to.llm.prices = try absolutePath(entry) },
     "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },
     "secrets.caFile": { entry, to throws(PalanaError) in to.secrets.caFile = try text(entry) },
     "secrets.kubernetes.mount": { entry, to throws(PalanaError) in to.secrets.kubernetes.mount = try text(entry) },
@@ -282,7 +284,7 @@ package enum ConfigurationLoader {
     case .list(let items): texts = items
     // From the environment: separated by commas.
     case .scalar(let text): texts = text.isEmpty ? [] : text.split(separator: ",").map(String.init)
-    case .map: throw wrong(entry, "a list is expected")
+    case .map, .tree: throw wrong(entry, "a list is expected")
     }
     var result: [Element] = []
     for text in texts { result.append(try read(text)) }
@@ -301,7 +303,27 @@ package enum ConfigurationLoader {
       }
       return result
     case .list(let items) where items.isEmpty: return [:]
-    case .list: throw wrong(entry, "a mapping of names is expected, not a list")
+    case .list, .tree: throw wrong(entry, "a mapping of names is expected, not a list")
+    }
+  }
+
+  /// Each route is read whole, so that a mistake is found at the start and not by the first request.
+  private static func routes(_ entry: Entry) throws(PalanaError) -> [String: LLMRouteFile] {
+    let tree: JSONValue
+    switch entry.value {
+    case .tree(let value): tree = value
+    case .scalar(""): return [:]
+    // From the environment: JSON.
+    case .scalar(let text):
+      do throws(PalanaError) { tree = try JSONValue(parsing: Array(text.utf8)) } catch { throw wrong(entry, error.message) }
+    case .list, .map: throw wrong(entry, "a mapping of names is expected")
+    }
+    do throws(PalanaError) {
+      let written = try StrictDecoder.decode([String: LLMRouteFile].self, from: tree, at: entry.path)
+      for (name, route) in written { _ = try route.route(name) }
+      return written
+    } catch {
+      throw PalanaError(.invalid, "\(entry.origin): \(error.message)", hint: error.hint)
     }
   }
 

@@ -150,6 +150,17 @@ package struct LocalConfiguration: Hashable, Sendable {
     }
   }
 
+  /// Of the LLM gateway. Without routes there is none.
+  package struct LLM: Hashable, Sendable {
+    /// Nil: the first address of the subnet, port 4000.
+    package var listen: Endpoint?
+    package var routes: [String: LLMRouteFile] = [:]
+    /// The one whose URL agents find in `PALANA_LLM_BASE_URL`. Empty: `unified` if there is one, else the first by name.
+    package var defaultRoute = ""
+    /// A file with prices of models, before those that are built in. Empty: none.
+    package var prices = ""
+  }
+
   /// Of agents that do nothing.
   package struct Idle: Hashable, Sendable {
     /// How long before its end an agent is warned; at most half of its `idleAfter`.
@@ -163,6 +174,7 @@ package struct LocalConfiguration: Hashable, Sendable {
   package var secrets = Secrets()
   package var opa = OPA()
   package var idle = Idle()
+  package var llm = LLM()
   package var auditRetention: Duration = .seconds(90 * 86_400)
   /// Whether every event is a line of the standard output too; of `palanad gateway` alone.
   package var auditStdout = false

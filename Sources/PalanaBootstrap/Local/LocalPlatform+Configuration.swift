@@ -33,10 +33,37 @@ extension LocalPlatform {
     return listen
   }
 
+  /// Where the LLM gateway listens; nil without routes.
+  func llmEndpoint() throws(PalanaError) -> LocalConfiguration.Endpoint? {
+    guard !configuration.llm.routes.isEmpty else { return nil }
+    let gateway = try gatewayEndpoint()
+    let listen = configuration.llm.listen ?? LocalConfiguration.Endpoint(address: gateway.address, port: 4000)
+    guard listen.address == gateway.address, listen.port != gateway.port, listen.port > 0 else {
+      throw PalanaError(
+        .invalid,
+        "llm.listen: agents reach only the first address of their subnet, \(gateway.address), and port \(gateway.port) is the proxy's",
+        hint: "leave llm.listen out")
+    }
+    return listen
+  }
+
+  private func llmFacts() throws(PalanaError) -> PlatformFacts.LLM? {
+    guard let listen = try llmEndpoint() else { return nil }
+    let names = configuration.llm.routes.keys
+    let written = configuration.llm.defaultRoute
+    guard written.isEmpty || names.contains(written) else {
+      throw PalanaError(
+        .invalid, "llm.default: there is no route ‘\(written.prefix(80))’", hint: "llm.routes has \(names.sorted().joined(separator: ", "))"
+      )
+    }
+    guard let route = written.isEmpty ? (names.contains("unified") ? "unified" : names.min()) : written else { return nil }
+    return PlatformFacts.LLM(baseURL: "http://\(listen)/\(route)/v1", port: listen.port)
+  }
+
   func networkConfiguration() throws(PalanaError) -> NetworkConfiguration {
     try NetworkConfiguration(
       prefix: configuration.networkPrefix, subnet: try CIDR(configuration.subnet),
-      gatewayPorts: [try gatewayEndpoint().port],
+      gatewayPorts: [try gatewayEndpoint().port] + (try llmEndpoint().map { [$0.port] } ?? []),
       transparentPort: configuration.egress.isTransparent ? configuration.egress.transparent.port : nil)
   }
 
@@ -77,7 +104,7 @@ extension LocalPlatform {
     let endpoint = try gatewayEndpoint()
     return PlatformFacts(
       gateway: endpoint.address, prefix: try subnet().prefix, proxyPort: endpoint.port,
-      resolver: configuration.egress.isTransparent ? endpoint.address : nil)
+      resolver: configuration.egress.isTransparent ? endpoint.address : nil, llm: try llmFacts())
   }
 
   func sandboxConfiguration(_ authority: CertificateAuthority) -> SandboxConfiguration {

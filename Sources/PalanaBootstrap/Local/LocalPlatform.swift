@@ -50,8 +50,13 @@ struct LocalPlatform: Service {
       gatewayConfiguration, authority, values, tools: tools, logger: logger,
       envoyFolder: "/run/\(configuration.networkPrefix)-\(shortHash(configuration.home))-envoy"
     ) { number in spool.makeWriter(label: "egress-\(number)") }
+    let llm = try await llmPart(values)
     let projection = EgressProjection(
-      store: store, book: book, proxyToken: tokens.token(uid:), apply: { await gateway.apply($0) }, logger: logger)
+      store: store, book: book, proxyToken: tokens.token(uid:),
+      apply: { snapshot in
+        await gateway.apply(snapshot)
+        await llm?.apply(snapshot)
+      }, logger: logger)
     let runtime = SandboxRuntime(configuration: sandboxConfiguration(authority), logger: logger)
     try await runtime.prepare()
     let activity = ActivityBook()
@@ -69,10 +74,9 @@ struct LocalPlatform: Service {
         scopes: .same(
           ControlScope(
             store: store, engine: runtime,
-            containment: .planes([
-              GatewayPlane(gateway: gateway, projection: projection), NetworkPlane(network), SecretsPlane(source: values),
-              engine,
-            ]),
+            containment: .planes(
+              [GatewayPlane(gateway: gateway, projection: projection)] + (llm.map { [LLMPlane(gateway: $0.gateway)] } ?? [])
+                + [NetworkPlane(network), SecretsPlane(source: values), engine]),
             secrets: AgentSecrets(store: openBao.control),
             gateway: GatewayNotice(
               refresh: { () async throws(PalanaError) in try await projection.refresh() },
@@ -91,7 +95,8 @@ struct LocalPlatform: Service {
     // What a kill holds stays refused from the first moment on.
     values.revoke(try await killedAgents())
     let recovering = EngineStart(engine: engine)
-    let ended = await runServices([stored, endpoints, values, gateway, projection, recovering, control, idle], stopper: stopper)
+    let ended = await runServices(
+      [stored, endpoints, values] + (llm?.services ?? []) + [gateway, projection, recovering, control, idle], stopper: stopper)
     if stopper.stopsAgents { try await engine.stopEverything() }
     if stopper.stopsAgents { try await network.removeEverything() }
     for guardrail in guardrails { await (guardrail as? any GuardrailShutdown)?.close() }
@@ -128,6 +133,14 @@ struct LocalPlatform: Service {
       }
       return result
     }
+  }
+
+  private func llmPart(_ secrets: any SecretValueSource) async throws(PalanaError) -> LLMPart? {
+    guard let listen = try llmEndpoint() else { return nil }
+    let part = try await LLMPart.make(
+      configuration, listen: listen, folder: layout.llm, store: store, secrets: secrets, spool: spool, logger: logger)
+    try await part?.readBudgets()
+    return part
   }
 
   private func killedAgents() async throws(PalanaError) -> Set<AgentID> {

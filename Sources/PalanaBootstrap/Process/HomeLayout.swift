@@ -15,6 +15,7 @@ package struct HomeLayout: Hashable, Sendable {
   package var auditSpool: String { home + "/audit/spool" }
   package var auditDatabase: String { home + "/audit/audit.sqlite" }
   package var auditHeadKey: String { home + "/audit/head.key" }
+  package var llm: String { home + "/llm" }
   package var openBao: String { home + "/openbao" }
   package var agents: String { home + "/agents" }
   package var data: String { home + "/data" }
@@ -29,7 +30,7 @@ package struct HomeLayout: Hashable, Sendable {
   ///
   /// - Throws: ``PalanaError`` with code `failed` that names the folder.
   package func prepare() throws(PalanaError) {
-    try prepare([run, netns, home + "/db", auditSpool, openBao, agents, data, images, log, control])
+    try prepare([run, netns, home + "/db", auditSpool, llm, openBao, agents, data, images, log, control])
   }
 
   /// As ``prepare()``, with these folders below the home only.

@@ -73,7 +73,7 @@ package final class ClusterDirectory: Sendable {
     self.client = client
     self.logger = logger
     kinds = [
-      Kind(AgentSpec.self), Kind(AgentTemplateSpec.self), Kind(EgressPolicySpec.self), Kind(PeeringRuleSpec.self),
+      Kind(AgentSpec.self), Kind(AgentTemplateSpec.self), Kind(EgressPolicySpec.self), Kind(PeeringRuleSpec.self), Kind(LLMBudgetSpec.self),
       Kind(SecretBindingSpec.self), Kind(KillOrderSpec.self, keepsAll: true),
     ]
   }

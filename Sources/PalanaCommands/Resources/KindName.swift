@@ -8,6 +8,7 @@ enum KindName: String, CaseIterable, Sendable {
   case agentTemplate = "AgentTemplate"
   case egressPolicy = "EgressPolicy"
   case peeringRule = "PeeringRule"
+  case llmBudget = "LLMBudget"
   case secretBinding = "SecretBinding"
   case killOrder = "KillOrder"
 
@@ -17,6 +18,7 @@ enum KindName: String, CaseIterable, Sendable {
     case .agent: ["agent", "agents", "ag"]
     case .agentTemplate: ["template", "templates", "tpl", "agenttemplate", "agenttemplates"]
     case .egressPolicy: ["egresspolicy", "egresspolicies", "ep", "policy", "policies"]
+    case .llmBudget: ["llmbudget", "llmbudgets", "budget", "budgets"]
     case .peeringRule: ["peeringrule", "peeringrules", "pr", "peer", "peers"]
     case .secretBinding: ["secretbinding", "secretbindings", "sb", "secret", "secrets"]
     case .killOrder: ["killorder", "killorders", "ko"]
@@ -45,6 +47,7 @@ enum KindName: String, CaseIterable, Sendable {
     case .agentTemplate: .listTemplates
     case .egressPolicy: .listPolicies
     case .peeringRule: .listPeeringRules
+    case .llmBudget: .listBudgets
     case .secretBinding: .listSecretBindings
     case .killOrder: .listKillOrders
     }
@@ -57,6 +60,7 @@ enum KindName: String, CaseIterable, Sendable {
     case .agentTemplate: .getTemplate
     case .egressPolicy: .getPolicy
     case .peeringRule: .getPeeringRule
+    case .llmBudget: .getBudget
     case .secretBinding: .getSecretBinding
     case .killOrder: .getKillOrder
     }
@@ -70,6 +74,7 @@ enum KindName: String, CaseIterable, Sendable {
     case .agentTemplate: .deleteTemplate
     case .egressPolicy: .deletePolicy
     case .peeringRule: .deletePeeringRule
+    case .llmBudget: .deleteBudget
     case .secretBinding:
       throw PalanaError(.invalid, "a secret is not deleted this way", hint: "use pcli secrets rm AGENT NAME")
     case .killOrder:

@@ -6,7 +6,7 @@ struct ResourceGet: PalanaCommand {
   static let configuration = CommandConfiguration(
     commandName: "get", abstract: "Show resources of one kind.",
     discussion: """
-      KIND is agent, template, egresspolicy, peeringrule, secretbinding or killorder; plural and short forms work too. \
+      KIND is agent, template, egresspolicy, peeringrule, llmbudget, secretbinding or killorder; plural and short forms work too. \
       What -o yaml prints can be given back to ‘pcli apply -f’.
       """)
 

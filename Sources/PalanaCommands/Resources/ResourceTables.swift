@@ -12,6 +12,7 @@ enum ResourceTables {
     case .agent: AgentTable.table(try decode(objects), now: now)
     case .agentTemplate: TemplateTable.table(try decode(objects))
     case .egressPolicy: policies(try decode(objects), now)
+    case .llmBudget: budgets(try decode(objects), now)
     case .peeringRule: peers(try decode(objects), now)
     case .secretBinding: bindings(try decode(objects), now)
     case .killOrder: orders(try decode(objects), now)
@@ -63,6 +64,35 @@ enum ResourceTables {
           .init(Age.text(since: item.metadata.creationTimestamp, now: now)),
         ]
       })
+  }
+
+  private static func budgets(_ items: [LLMBudget], _ now: Timestamp) -> Table {
+    Table(
+      ["NAME", "WHOSE", "MODELS", "LIMITS", "AT ONCE", "AGE"],
+      rows: items.map { item in
+        let models = item.spec.models ?? []
+        return [
+          .init(item.metadata.name.text), .init(whose(item.spec.scope)), .init(models.isEmpty ? "all" : models.joined(separator: ",")),
+          .init((item.spec.limits ?? []).map(limit).joined(separator: " ")), .init(item.spec.concurrency.map(String.init)),
+          .init(Age.text(since: item.metadata.creationTimestamp, now: now)),
+        ]
+      })
+  }
+
+  private static func whose(_ scope: LLMBudgetScope?) -> String {
+    let parts = [
+      scope?.each.map { "each \($0.rawValue)" }, scope?.owner.map { "owner=\($0.raw)" }, scope?.agent.map { "agent=\($0)" },
+      scope?.template.map { "template=\($0)" },
+    ].compactMap { $0 }
+    return parts.isEmpty ? "all" : parts.joined(separator: " ")
+  }
+
+  /// For example `$5/day,1000tokens/day`.
+  private static func limit(_ limit: LLMBudgetLimit) -> String {
+    [
+      limit.cost.map { ($0.description.hasPrefix("$") ? "" : "$") + $0.description }, limit.tokens.map { "\($0)tokens" },
+      limit.requests.map { "\($0)requests" },
+    ].compactMap { $0 }.map { "\($0)/\(limit.window.rawValue)" }.joined(separator: ",")
   }
 
   private static func bindings(_ items: [SecretBinding], _ now: Timestamp) -> Table {

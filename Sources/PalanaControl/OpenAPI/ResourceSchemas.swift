@@ -43,6 +43,8 @@ enum ResourceSchemas {
         required: ["from": Schema.text, "to": Schema.text, "ports": Schema.list(of: Schema.integer)],
         optional: ["owner": Schema.text])),
     "PeeringRuleList": Schema.items("PeeringRule", kind: "PeeringRuleList"),
+    "LLMBudget": Schema.resource("LLMBudget", spec: llmBudgetSpec),
+    "LLMBudgetList": Schema.items("LLMBudget", kind: "LLMBudgetList"),
     "SecretKey": Schema.object(
       required: ["key": Schema.text], optional: ["placeholder": Schema.text, "variable": Schema.text]),
     "SecretBinding": Schema.resource(
@@ -77,10 +79,24 @@ enum ResourceSchemas {
     "Manifest": [
       "oneOf": [
         Schema.reference("Agent"), Schema.reference("AgentTemplate"), Schema.reference("EgressPolicy"),
-        Schema.reference("PeeringRule"),
+        Schema.reference("PeeringRule"), Schema.reference("LLMBudget"),
       ]
     ],
   ]
+
+  static let llmBudgetSpec = Schema.object(
+    optional: [
+      "scope": Schema.object(
+        optional: [
+          "owner": Schema.text, "agent": Schema.text, "template": Schema.text, "each": Schema.choice(LLMBudgetScope.Each.self),
+        ]),
+      "models": Schema.texts,
+      "limits": Schema.list(
+        of: Schema.object(
+          required: ["window": Schema.choice(LLMWindow.self)],
+          optional: ["tokens": Schema.integer, "cost": Schema.text, "requests": Schema.integer])),
+      "concurrency": Schema.integer, "warnAt": Schema.integer,
+    ])
 
   static let resources = Schema.object(
     optional: ["cpu": Schema.text, "memory": Schema.text, "pids": Schema.integer, "storage": Schema.text])

@@ -21,6 +21,9 @@ enum ResourceRoutes {
     read(PeeringRuleSpec.self, .listPeeringRules, .getPeeringRule, resources, &handlers)
     write(PeeringRuleSpec.self, .createPeeringRule, .updatePeeringRule, resources, &handlers)
     delete(PeeringRuleSpec.self, .deletePeeringRule, resources, &handlers)
+    read(LLMBudgetSpec.self, .listBudgets, .getBudget, resources, &handlers)
+    write(LLMBudgetSpec.self, .createBudget, .updateBudget, resources, &handlers)
+    delete(LLMBudgetSpec.self, .deleteBudget, resources, &handlers)
     read(SecretBindingSpec.self, .listSecretBindings, .getSecretBinding, resources, &handlers)
     read(KillOrderSpec.self, .listKillOrders, .getKillOrder, resources, &handlers)
     handlers[.apply] = { call in
@@ -33,6 +36,8 @@ enum ResourceRoutes {
       case .egressPolicy(let resource):
         return try call.answer(await resources.apply(resource, owner: call.owner, by: call.caller))
       case .peeringRule(let resource):
+        return try call.answer(await resources.apply(resource, owner: call.owner, by: call.caller))
+      case .llmBudget(let resource):
         return try call.answer(await resources.apply(resource, owner: call.owner, by: call.caller))
       }
     }

@@ -103,6 +103,12 @@ extension PeeringRuleSpec: ControlledSpec {
   }
 }
 
+extension LLMBudgetSpec: ControlledSpec {
+  package static var noun: String { "LLM budget" }
+  package static var isOperatorsOnly: Bool { true }
+  package static var component: AuditEvent.Component { .llm }
+}
+
 extension SecretBindingSpec: ControlledSpec {
   package static var noun: String { "secret" }
   package static var component: AuditEvent.Component { .secrets }

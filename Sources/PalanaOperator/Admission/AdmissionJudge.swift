@@ -83,6 +83,7 @@ package struct AdmissionJudge: Sendable {
     case (CustomResourceDefinition.group, PeeringRuleSpec.plural, ""): try owned.check(request, as: PeeringRule.self)
     case (CustomResourceDefinition.group, SecretBindingSpec.plural, ""): try platform.check(request, as: SecretBinding.self)
     case (CustomResourceDefinition.group, EgressPolicySpec.plural, ""): try platform.check(request, as: EgressPolicy.self)
+    case (CustomResourceDefinition.group, LLMBudgetSpec.plural, ""): try platform.check(request, as: LLMBudget.self)
     case (CustomResourceDefinition.group, AgentTemplateSpec.plural, ""): try platform.check(request, as: AgentTemplate.self)
     case (CustomResourceDefinition.group, KillOrderSpec.plural, ""): try platform.checkOrder(request)
     default: throw Self.unknown(request)

@@ -8,6 +8,7 @@ package enum ClusterKinds {
   package static let bindings = palana("secretbindings", "SecretBinding")
   package static let templates = palana("agenttemplates", "AgentTemplate", isNamespaced: false)
   package static let policies = palana("egresspolicies", "EgressPolicy", isNamespaced: false)
+  package static let budgets = palana("llmbudgets", "LLMBudget", isNamespaced: false)
   package static let orders = palana("killorders", "KillOrder", isNamespaced: false)
   package static let pods = KubeResource("", "v1", "pods", kind: "Pod")
   static let events = AgentEvent.resource

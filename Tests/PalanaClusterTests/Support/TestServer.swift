@@ -42,6 +42,7 @@ actor TestServer {
         for definition in CustomResourceDefinition.all { _ = try await client.apply(definitions, KubeObject(definition)) }
         for kind in [
           AgentSpec.kube, AgentTemplateSpec.kube, EgressPolicySpec.kube, PeeringRuleSpec.kube, SecretBindingSpec.kube, KillOrderSpec.kube,
+          LLMBudgetSpec.kube,
         ] {
           try await Self.until("\(kind) are served") { (try? await client.list(kind)) != nil }
         }

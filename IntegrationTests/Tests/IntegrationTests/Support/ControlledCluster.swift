@@ -62,7 +62,7 @@ final class ControlledCluster: Sendable {
       let name = try #require(document.firstMatch(of: /(?m)^  name: (\S+)/)?.1, "\(document.prefix(200))")
       try await apply(document, at: "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/\(name)")
     }
-    for kind in ["agents", "agenttemplates", "egresspolicies", "peeringrules", "secretbindings", "killorders"] {
+    for kind in ["agents", "agenttemplates", "egresspolicies", "peeringrules", "secretbindings", "killorders", "llmbudgets"] {
       try await waitUntil("\(kind) are served") { try await request("GET", "/apis/palana.dev/v1alpha1/\(kind)").status == 200 }
     }
     try await apply("{apiVersion: v1, kind: Namespace, metadata: {name: palana-system}}", at: "/api/v1/namespaces/palana-system")

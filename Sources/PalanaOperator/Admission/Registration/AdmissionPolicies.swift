@@ -29,7 +29,7 @@ package struct AdmissionPolicies: Sendable {
       AdmissionPolicy(
         name: "palana-platform",
         rules: [
-          own([AgentTemplateSpec.plural, EgressPolicySpec.plural], ["CREATE", "UPDATE", "DELETE"]),
+          own([AgentTemplateSpec.plural, EgressPolicySpec.plural, LLMBudgetSpec.plural], ["CREATE", "UPDATE", "DELETE"]),
           own([SecretBindingSpec.plural], ["CREATE", "UPDATE"]),
         ], variables: who,
         checks: [

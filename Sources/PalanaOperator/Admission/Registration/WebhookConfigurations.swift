@@ -43,7 +43,7 @@ struct WebhookConfigurations: Sendable {
         hook(
           "platform", .validate,
           [
-            own([AgentTemplateSpec.plural, EgressPolicySpec.plural], ["CREATE", "UPDATE", "DELETE"]),
+            own([AgentTemplateSpec.plural, EgressPolicySpec.plural, LLMBudgetSpec.plural], ["CREATE", "UPDATE", "DELETE"]),
             own([SecretBindingSpec.plural], ["CREATE", "UPDATE"]),
           ]),
         hook("orders", .validate, [own([KillOrderSpec.plural], ["CREATE", "UPDATE", "DELETE"])], policy: "Ignore"),

@@ -31,7 +31,7 @@ public func test(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   return 0
 }
 
-private let all = FuzzTarget.egress + FuzzTarget.kube + FuzzTarget.audit
+private let all = FuzzTarget.egress + FuzzTarget.kube + FuzzTarget.audit + FuzzTarget.dialects
 private let chosen = all.first { $0.name == ProcessInfo.processInfo.environment["PALANA_FUZZ_TARGET"] }
 
 /// Ends the run in the way that libFuzzer takes for a finding.
