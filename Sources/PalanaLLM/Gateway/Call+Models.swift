@@ -1,5 +1,3 @@
-import NIOCore
-import NIOHTTP1
 import PalanaCore
 
 extension ModelRules {
@@ -14,21 +12,15 @@ extension Call {
   /// The models of a route that says which it has, in the shape of its dialect.
   func answerModels(_ route: LLMRoute) {
     let items = route.models.names.map { name -> JSONValue in
-      route.style == .anthropic
+      style == .anthropic
         ? ["type": "model", "id": .string(name), "display_name": .string(name), "created_at": "1970-01-01T00:00:00Z"]
         : ["id": .string(name), "object": "model", "created": 0, "owned_by": .string(route.name)]
     }
     let value: JSONValue =
-      route.style == .anthropic
+      style == .anthropic
       ? [
         "data": .array(items), "has_more": false, "first_id": items.first?["id"] ?? .null, "last_id": items.last?["id"] ?? .null,
       ] : ["object": "list", "data": .array(items)]
-    let body = ByteBuffer(bytes: value.encoded(sortedKeys: true))
-    let fields = HTTPHeaders([("content-type", "application/json"), ("content-length", "\(body.readableBytes)"), ("x-request-id", id)])
-    answer = CallAnswer(status: 200, isStream: false, dialect: nil, hidesUsage: false, limits: loop.shared.limits)
-    connection.write(head: HTTPResponseHead(version: .http1_1, status: .ok, headers: fields))
-    connection.write(body)
-    sent += Int64(body.readableBytes)
-    complete()
+    give(whole: value)
   }
 }

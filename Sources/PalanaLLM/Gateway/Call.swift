@@ -39,11 +39,17 @@ final class Call {
   var reservation: Reservation?
   var attempts = 0
   var tried: Set<Int> = []
+  /// Upstreams that cannot answer this request.
+  var unfit: Set<Int> = []
+  /// When the upstream in question speaks another dialect than the agent.
+  var translator: AnswerTranslator?
   var upstream: Int?
   var attempt: UpstreamAttempt?
   /// When something has to have happened.
   var expires = NIODeadline.distantFuture
   var answer: CallAnswer?
+  /// The head of an answer that goes to the agent as a whole.
+  var held: HTTPResponseHead?
   /// Whether an upstream may have worked on it.
   var wasSent = false
   /// Bytes of the answer that went to the agent.
@@ -60,10 +66,20 @@ final class Call {
   }
 
   /// What the agent understands.
-  private var dialect: Dialect {
+  var dialect: Dialect {
     if case .call(let spoken)? = endpoint?.purpose { return spoken }
-    return route?.style == .anthropic ? .anthropicMessages : .openAIChat
+    return style == .anthropic ? .anthropicMessages : .openAIChat
   }
+
+  /// Which of the libraries the agent uses, as far as its request shows it.
+  var style: RouteStyle {
+    if case .countTokens? = endpoint?.purpose { return .anthropic }
+    if head.headers.contains(name: "anthropic-version") { return .anthropic }
+    return route?.style ?? .openAI
+  }
+
+  /// How many upstreams could answer.
+  var fitUpstreams: Int { (route?.upstreams.count ?? 0) - unfit.count }
 
   var isEnded: Bool { if case .ended = phase { true } else { false } }
 
@@ -121,14 +137,17 @@ final class Call {
     guard loop.mayCall else {
       return refuse(LLMRefusal(.serviceUnavailable, .auditUnavailable, "what happens cannot be written down at the moment", retryAfter: 1))
     }
+    for (index, upstream) in route.upstreams.enumerated() where !upstream.style.answers(endpoint.purpose, style) { unfit.insert(index) }
     switch endpoint.purpose {
     case .models where !route.models.allowed.isEmpty || !route.models.aliases.isEmpty: return answerModels(route)
     case .call(let dialect):
       do throws(DialectError) { scan = try RequestScan(body, dialect: dialect) } catch { return refuse(LLMRefusal(error)) }
       if let refusal = judge(route) { return refuse(refusal) }
       if let refusal = reserve(route) { return refuse(refusal) }
+    case .countTokens where fitUpstreams == 0: return countTokens(route)
     case .countTokens, .anything, .models: break
     }
+    guard fitUpstreams > 0 else { return refuse(unspoken(route)) }
     next()
   }
 
@@ -168,7 +187,7 @@ final class Call {
   /// Sends the request to the next upstream.
   func next() {
     guard !isEnded, let route, let endpoint else { return }
-    guard let index = loop.nextUpstream(of: route.name, tried: tried) else {
+    guard let index = loop.nextUpstream(of: route.name, tried: tried, unfit: unfit) else {
       return refuse(LLMRefusal(.serviceUnavailable, .upstreamUnreachable, "the route /\(route.name) has no upstream"))
     }
     attempts += 1
@@ -215,7 +234,15 @@ final class Call {
     _ route: LLMRoute, _ upstream: LLMUpstream, _ endpoint: Endpoint, _ credential: (LLMCredential.Field, Redacted<String>)?
   ) {
     guard !isEnded else { return }
-    var fields = FieldPolicy.outgoing(head.headers)
+    translator = translator(to: upstream)
+    let body: ByteBuffer?
+    do throws(DialectError) { body = try outgoing(route) } catch {
+      // Another one may speak the agent's own dialect.
+      if let index = self.upstream { unfit.insert(index) }
+      attempts -= 1
+      return fitUpstreams > 0 ? next() : refuse(LLMRefusal(error))
+    }
+    var fields = FieldPolicy.outgoing(head.headers, to: upstream.style)
     switch credential {
     case (.bearer, let value)?: fields.replaceOrAdd(name: "authorization", value: "Bearer \(value.reveal())")
     case (.apiKey, let value)?: fields.replaceOrAdd(name: "x-api-key", value: value.reveal())
@@ -229,18 +256,8 @@ final class Call {
     self.attempt = attempt
     wasSent = true
     attempt.send(
-      loop.shared.http, url: upstream.url(for: endpoint.path), method: head.method, fields: fields,
-      body: body.readableBytes > 0 || head.method == .POST ? edited(route) : nil, on: loop.eventLoop)
-  }
-
-  /// What goes out: the agent's bytes, but for what the gateway has to say otherwise.
-  private func edited(_ route: LLMRoute) -> ByteBuffer {
-    guard let scan else { return body }
-    let name = route.models.name(of: scan.call.model)
-    let edit = RequestEdit(
-      model: name == scan.call.model ? nil : name, includesUsage: scan.call.isStreaming && !scan.call.wantsUsage,
-      maxOutput: scan.call.dialect == .openAIEmbeddings ? nil : min(scan.call.maxOutput ?? route.maxOutput, route.maxOutput))
-    return edit.applied(to: body, scan)
+      loop.shared.http, url: upstream.url(for: translator?.upstream.path ?? endpoint.path), method: head.method, fields: fields, body: body,
+      on: loop.eventLoop)
   }
 
   /// Tries again after a pause, or gives up with `refusal`.
@@ -250,7 +267,7 @@ final class Call {
     guard let route, answer == nil else { return refuse(refusal) }
     if let upstream { loop.failed(upstream, of: route.name, pause: wanted) }
     let now = NIODeadline.now()
-    let another = tried.count < route.upstreams.count
+    let another = hasFreshUpstream
     // Another upstream is asked at once; the same one after a pause that grows.
     let backOff = TimeAmount.milliseconds(100 << Int64(min(attempts, 6)))
     let pause = another ? TimeAmount.zero : max(wanted ?? .zero, backOff + .milliseconds(Int64.random(in: 0...50)))
@@ -266,7 +283,7 @@ final class Call {
     attempt.cancel()
     let refusal = LLMRefusal(.gatewayTimeout, .upstreamTimeout, "the upstream did not answer in time")
     // Whether it went on thinking nobody knows: it is not asked twice.
-    if answer == nil { return refuse(refusal) }
+    if answer == nil || held != nil { return refuse(refusal) }
     breakOff(refusal)
   }
 
@@ -277,12 +294,12 @@ final class Call {
     guard !isEnded else { return }
     attempt?.cancel()
     attempt = nil
-    guard answer == nil else { return breakOff(refusal) }
+    guard answer == nil || held != nil else { return breakOff(refusal) }
     let body = ErrorBody(refusal).bytes(dialect)
     var fields = HTTPHeaders([("content-type", "application/json"), ("content-length", "\(body.readableBytes)"), ("x-request-id", id)])
     if let seconds = refusal.retryAfter { fields.add(name: "retry-after", value: "\(seconds)") }
     // The SDKs repeat by themselves what a pause may mend; what it cannot mend they shall not.
-    if refusal.status == .tooManyRequests, refusal.retryAfter == nil { fields.add(name: "x-should-retry", value: "false") }
+    if refusal.isFinal { fields.add(name: "x-should-retry", value: "false") }
     connection.write(head: HTTPResponseHead(version: .http1_1, status: refusal.status, headers: fields))
     connection.write(body)
     sent += Int64(body.readableBytes)

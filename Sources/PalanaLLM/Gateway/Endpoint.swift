@@ -15,7 +15,8 @@ struct Endpoint: Hashable, Sendable {
   /// Below the route, with its query: `/v1/chat/completions`.
   var path: String
 
-  /// What is spoken at the route with this path; nil: nothing.
+  /// What is spoken at the route with this path; nil: nothing. Both dialects of chat are answered by every route: what its upstreams do not
+  /// speak is translated.
   ///
   /// - Parameter path: below the name of the route, with its query.
   init?(_ path: Substring, method: String, style: RouteStyle) {
@@ -25,14 +26,52 @@ struct Endpoint: Hashable, Sendable {
       return
     }
     let plain = path.prefix { $0 != "?" }
-    switch (method, plain, style) {
-    case ("POST", "/v1/chat/completions", .openAI): purpose = .call(.openAIChat)
-    case ("POST", "/v1/responses", .openAI): purpose = .call(.openAIResponses)
-    case ("POST", "/v1/embeddings", .openAI): purpose = .call(.openAIEmbeddings)
-    case ("POST", "/v1/messages", .anthropic): purpose = .call(.anthropicMessages)
-    case ("POST", "/v1/messages/count_tokens", .anthropic): purpose = .countTokens
-    case ("GET", "/v1/models", _): purpose = .models
+    switch (method, plain) {
+    case ("POST", "/v1/chat/completions"): purpose = .call(.openAIChat)
+    case ("POST", "/v1/responses"): purpose = .call(.openAIResponses)
+    case ("POST", "/v1/embeddings"): purpose = .call(.openAIEmbeddings)
+    case ("POST", "/v1/messages"): purpose = .call(.anthropicMessages)
+    case ("POST", "/v1/messages/count_tokens"): purpose = .countTokens
+    case ("GET", "/v1/models"): purpose = .models
     default: return nil
+    }
+  }
+}
+
+extension RouteStyle {
+  /// In which dialect an upstream of this style gets a call.
+  ///
+  /// - Returns: nil when it cannot be said to it.
+  func spoken(for dialect: Dialect) -> Dialect? {
+    switch (self, dialect) {
+    case (.passThrough, _): dialect
+    case (.openAI, .anthropicMessages): .openAIChat
+    case (.openAI, _): dialect
+    case (.anthropic, .openAIChat), (.anthropic, .anthropicMessages): .anthropicMessages
+    case (.anthropic, .openAIResponses), (.anthropic, .openAIEmbeddings): nil
+    }
+  }
+
+  /// Whether an upstream of this style can answer.
+  func answers(_ purpose: Endpoint.Purpose, _ agent: RouteStyle) -> Bool {
+    switch purpose {
+    case .call(let dialect): spoken(for: dialect) != nil
+    case .countTokens: self == .anthropic
+    // A list of models is not translated.
+    case .models: self == agent || self == .passThrough
+    case .anything: true
+    }
+  }
+}
+
+extension Dialect {
+  /// Where calls are posted.
+  var path: String {
+    switch self {
+    case .openAIChat: "/v1/chat/completions"
+    case .openAIResponses: "/v1/responses"
+    case .openAIEmbeddings: "/v1/embeddings"
+    case .anthropicMessages: "/v1/messages"
     }
   }
 }

@@ -14,10 +14,20 @@ enum FieldPolicy {
     "upgrade", "www-authenticate", "via",
   ]
 
+  /// What only one of the dialects knows, by how its names begin.
+  private static let own: [(prefix: String, style: RouteStyle)] = [("anthropic-", .anthropic), ("openai-", .openAI)]
+
   /// The fields of a request that goes out, but for the credential.
-  static func outgoing(_ fields: HTTPHeaders) -> HTTPHeaders {
+  static func outgoing(_ fields: HTTPHeaders, to style: RouteStyle) -> HTTPHeaders {
     var passed = HTTPHeaders()
-    for (name, value) in fields where request.contains(name.lowercased()) { passed.add(name: name, value: value) }
+    for (name, value) in fields {
+      let lower = name.lowercased()
+      guard request.contains(lower),
+        style == .passThrough || own.allSatisfy({ !lower.hasPrefix($0.prefix) || $0.style == style })
+      else { continue }
+      passed.add(name: name, value: value)
+    }
+    if style == .anthropic, !passed.contains(name: "anthropic-version") { passed.add(name: "anthropic-version", value: "2023-06-01") }
     // What comes back is read on its way.
     passed.replaceOrAdd(name: "accept-encoding", value: "identity")
     return passed

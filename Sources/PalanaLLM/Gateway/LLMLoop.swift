@@ -127,7 +127,10 @@ final class LLMLoop {
 
   // MARK: Upstreams
 
-  func nextUpstream(of route: String, tried: Set<Int>) -> Int? { boards[route]?.next(now: .now(), tried: tried) }
+  func nextUpstream(of route: String, tried: Set<Int>, unfit: Set<Int>) -> Int? {
+    boards[route]?.next(now: .now(), tried: tried, unfit: unfit)
+  }
+
   func worked(_ index: Int, of route: String) { boards[route]?.worked(index) }
   func failed(_ index: Int, of route: String, pause: TimeAmount?) { boards[route]?.failed(index, now: .now(), pause: pause) }
 

@@ -18,6 +18,8 @@ struct LLMRefusal: Error, Hashable, Sendable {
     case ledgerUnavailable = "ledger_unavailable"
     case auditUnavailable = "audit_unavailable"
     case secretUnavailable = "secret_unavailable"
+    case credentialRefused = "credential_refused"
+    case secretLeak = "secret_leak"
     case upstreamUnreachable = "upstream_unreachable"
     case upstreamTimeout = "upstream_timeout"
     case upstreamFailed = "upstream_failed"
@@ -46,11 +48,20 @@ struct LLMRefusal: Error, Hashable, Sendable {
   var isDenial: Bool {
     switch reason {
     case .agentKilled, .routeUnknown, .endpointUnknown, .malformedRequest, .untranslatable, .requestTooLarge, .modelNotAllowed,
-      .budgetExceeded, .requestOverBudget, .tooManyCalls:
+      .budgetExceeded, .requestOverBudget, .tooManyCalls, .secretLeak:
       true
-    case .ledgerUnavailable, .auditUnavailable, .secretUnavailable, .upstreamUnreachable, .upstreamTimeout, .upstreamFailed,
+    case .ledgerUnavailable, .auditUnavailable, .secretUnavailable, .credentialRefused, .upstreamUnreachable, .upstreamTimeout,
+      .upstreamFailed,
       .gatewayStopping, .overloaded:
       false
+    }
+  }
+
+  /// Whether the libraries of the dialects, which send again by themselves after many errors, are told not to.
+  var isFinal: Bool {
+    switch reason {
+    case .credentialRefused: true
+    default: status == .tooManyRequests && retryAfter == nil
     }
   }
 }

@@ -40,6 +40,14 @@ final class UpstreamAttempt {
 
   fileprivate func receive(_ head: HTTPResponseHead) {
     guard let call, let route = call.route else { return }
+    // What it says of our credential is not for the agent.
+    if head.status == .unauthorized, let index = call.upstream, route.upstreams[index].credential != nil {
+      let refusal = LLMRefusal(
+        .badGateway, .credentialRefused, "the upstream does not accept the credential of the route /\(route.name): its operators know")
+      guard call.attempts <= route.retries, call.hasFreshUpstream else { return call.failed(refusal) }
+      retry = (nil, refusal)
+      return
+    }
     let again = RetryRule.pause(head, uncertain: route.retriesUncertain)
     if let again, call.attempts <= route.retries {
       retry = (again.pause, LLMRefusal(.badGateway, .upstreamFailed, "the upstream answered \(head.status.code)"))

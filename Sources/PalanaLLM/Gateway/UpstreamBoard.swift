@@ -21,12 +21,16 @@ struct UpstreamBoard {
 
   /// The next one to ask.
   ///
-  /// - Parameter tried: those that this request was sent to already; one of them is chosen only when there is no other.
-  mutating func next(now: NIODeadline, tried: Set<Int> = []) -> Int? {
-    choose(where: { $1.outUntil <= now && !tried.contains($0) })
-      ?? entries.indices.filter { !tried.contains($0) }.min { entries[$0].outUntil < entries[$1].outUntil }
-      ?? choose(where: { $1.outUntil <= now })
-      ?? entries.indices.min { entries[$0].outUntil < entries[$1].outUntil }
+  /// - Parameters:
+  ///   - tried: those that this request was sent to already; one of them is chosen only when there is no other.
+  ///   - unfit: those that cannot answer this request at all.
+  mutating func next(now: NIODeadline, tried: Set<Int> = [], unfit: Set<Int> = []) -> Int? {
+    func isFit(_ index: Int) -> Bool { !unfit.contains(index) }
+    func isFresh(_ index: Int) -> Bool { isFit(index) && !tried.contains(index) }
+    return choose(where: { $1.outUntil <= now && isFresh($0) })
+      ?? entries.indices.filter(isFresh).min { entries[$0].outUntil < entries[$1].outUntil }
+      ?? choose(where: { $1.outUntil <= now && isFit($0) })
+      ?? entries.indices.filter(isFit).min { entries[$0].outUntil < entries[$1].outUntil }
   }
 
   private mutating func choose(where isMeant: (Int, Entry) -> Bool) -> Int? {

@@ -97,7 +97,7 @@ import Testing
     Bad(path: "/", body: "{}", status: 404, reason: "route_unknown"),
     Bad(path: "/unified", body: "{}", status: 404, reason: "endpoint_unknown"),
     Bad(path: "/unified/v1/files", body: "{}", status: 404, reason: "endpoint_unknown"),
-    Bad(path: "/unified/v1/messages", body: "{}", status: 404, reason: "endpoint_unknown"),
+    Bad(path: "/unified/v1/threads", body: "{}", status: 404, reason: "endpoint_unknown"),
     Bad(body: "", status: 400, reason: "malformed_request"), Bad(body: "{", status: 400, reason: "malformed_request"),
     Bad(body: #"{"messages":[]}"#, status: 400, reason: "malformed_request"),
     Bad(body: #"{"model":"a","model":"b","messages":[]}"#, status: 400, reason: "malformed_request"),
