@@ -115,7 +115,7 @@ let modules: [Module] = [
   Module(
     name: "PalanaLLM",
     uses: [
-      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaSecrets", "PalanaStore", asyncHTTPClient, crypto, logging, nioCore, nioHTTP1,
+      "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaSecrets", "PalanaStore", "CRE2", asyncHTTPClient, crypto, logging, nioCore, nioHTTP1,
       nioPosix, nioSSL, serviceLifecycle,
     ], testUses: ["Fuzzing", nioEmbedded], testExcludes: ["Dialects/Golden"]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
@@ -163,6 +163,7 @@ let isFuzzed = Context.environment["PALANA_FUZZ"] != nil
 var targets: [Target] = [
   .systemLibrary(
     name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+  .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
   .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
   .target(name: "CLinux"),
   .target(name: "CProcess"),

@@ -27,7 +27,7 @@ package final class EgressSnapshot: Sendable {
   }
 
   /// Every secret whose value the gateway has to recognise.
-  var bindings: [PlaceholderBinding] { agents.values.flatMap(\.bindings) + watched }
+  package var bindings: [PlaceholderBinding] { agents.values.flatMap(\.bindings) + watched }
 
   /// Every agent, in no order.
   package var all: [EgressAgent] { Array(agents.values) }

@@ -2,6 +2,7 @@ import NIOCore
 import PalanaAudit
 import PalanaCore
 import PalanaPolicy
+import PalanaSecrets
 
 /// One request of an agent, from its first byte to its one audit event. It knows nothing of the protocol that it came by.
 final class Exchange {

@@ -43,7 +43,9 @@ import Testing
     #expect(configuration.opa.bundles == ["a.rego"])
     #expect(configuration.auditRetention == .seconds(30 * 86_400))
     #expect(configuration.subnet == "10.78.0.0/16")
-    #expect(configuration.warnings.count == 2, "the two llm keys have no effect yet, and that is said")
+    #expect(configuration.llm.listen?.description == "10.77.0.1:4000")
+    #expect(configuration.llm.routes.keys.sorted() == ["unified"])
+    #expect(configuration.warnings.isEmpty)
   }
 
   @Test func theEnvironmentWins() throws {

@@ -1,6 +1,7 @@
 import NIOCore
 import PalanaAPI
 import PalanaAudit
+import PalanaCore
 import PalanaPolicy
 import PalanaSecrets
 import Synchronization

@@ -1,4 +1,5 @@
 import PalanaAPI
+import PalanaCore
 import PalanaPolicy
 import PalanaSecrets
 import Testing

@@ -1,3 +1,4 @@
+import PalanaSecrets
 import NIOCore
 import PalanaAudit
 import Testing

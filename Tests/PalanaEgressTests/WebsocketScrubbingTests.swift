@@ -1,5 +1,7 @@
+import Fuzzing
 import NIOCore
 import PalanaAudit
+import PalanaSecrets
 import Testing
 
 @testable import PalanaEgress
@@ -88,7 +90,7 @@ struct WebsocketScrubbingTests {
 
   /// Whatever an upstream or an agent sends: nothing is lost, added or changed that is no value.
   @Test func anyBytesPassUnchanged() throws {
-    var generator = FingerprintTests.Seeded(seed: 11)
+    var generator = FuzzDice(11)
     let key = FingerprintKey()
     let leaks = LeakGuard([], [ValueFingerprint(Array(Self.value.utf8), key: key)], key: key)
     for round in 0..<2_000 {

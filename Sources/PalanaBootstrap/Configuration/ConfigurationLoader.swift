@@ -1,4 +1,5 @@
 package import PalanaCore
+import PalanaLLM
 
 /// Turns a file and the environment into a ``LocalConfiguration``; every mistake names its file, line and key.
 package enum ConfigurationLoader {
@@ -16,7 +17,7 @@ package enum ConfigurationLoader {
     var configuration = LocalConfiguration()
     var document = ConfigurationDocument()
     if let yaml {
-      document = try ConfigurationDocument(yaml: yaml, file: file, leaves: ["egress.dns.hosts"], trees: ["llm.routes"])
+      document = try ConfigurationDocument(yaml: yaml, file: file, leaves: ["egress.dns.hosts", "llm.redact"], trees: ["llm.routes"])
     }
     for path in keys.keys.sorted() {
       let variable = variable(for: path)
@@ -173,6 +174,7 @@ package enum ConfigurationLoader {
     "llm.listen": { entry, to throws(PalanaError) in to.llm.listen = try optionalEndpoint(entry) },
     "llm.default": { entry, to throws(PalanaError) in to.llm.defaultRoute = try text(entry) },
     "llm.routes": { entry, to throws(PalanaError) in to.llm.routes = try routes(entry) },
+    "llm.redact": { entry, to throws(PalanaError) in to.llm.redact = try patterns(entry) },
     "llm.prices": { entry, to throws(PalanaError) in to.llm.prices = try absolutePath(entry) },
     "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },
     "secrets.caFile": { entry, to throws(PalanaError) in to.secrets.caFile = try text(entry) },
@@ -305,6 +307,19 @@ package enum ConfigurationLoader {
     case .list(let items) where items.isEmpty: return [:]
     case .list, .tree: throw wrong(entry, "a mapping of names is expected, not a list")
     }
+  }
+
+  private static func patterns(_ entry: Entry) throws(PalanaError) -> [String: String] {
+    let patterns: [String: String]
+    switch entry.value {
+    case .map(let map): patterns = map
+    case .scalar(""): patterns = [:]
+    case .scalar, .list, .tree: throw wrong(entry, "a mapping of names to expressions is expected")
+    }
+    for (name, pattern) in patterns {
+      do throws(PalanaError) { _ = try RedactionPattern(name: name, pattern: pattern) } catch { throw wrong(entry, error.message) }
+    }
+    return patterns
   }
 
   /// Each route is read whole, so that a mistake is found at the start and not by the first request.

@@ -157,6 +157,8 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var routes: [String: LLMRouteFile] = [:]
     /// The one whose URL agents find in `PALANA_LLM_BASE_URL`. Empty: `unified` if there is one, else the first by name.
     package var defaultRoute = ""
+    /// What is taken out of prompts: expressions by their names.
+    package var redact: [String: String] = [:]
     /// A file with prices of models, before those that are built in. Empty: none.
     package var prices = ""
   }

@@ -48,6 +48,11 @@ struct GatewayDaemon {
         .invalid, "secrets.address: a gateway of its own has its certificate authority and the secrets of agents from a server",
         hint: "secrets.address names a Vault or OpenBao server, secrets.tokenFile or secrets.kubernetes.role how to log in there")
     }
+    guard configuration.llm.routes.isEmpty else {
+      throw PalanaError(
+        .invalid, "llm.routes: a gateway of its own does not lead to language models; the daemon of one machine does",
+        hint: "leave llm.routes out")
+    }
     self.configuration = configuration
     self.agents = agents
     self.logger = logger

@@ -33,6 +33,9 @@ struct LLMPart: Sendable {
     var gateway = LLMGatewayConfiguration(listenAddress: listen.address, listenPort: port, routes: routes)
     gateway.upstreamCAFiles = configuration.egress.upstreamCA
     gateway.threads = configuration.egress.threads ?? 0
+    for (name, pattern) in configuration.llm.redact.sorted(by: { $0.key < $1.key }) {
+      gateway.redaction.append(try RedactionPattern(name: name, pattern: pattern))
+    }
     return LLMPart(
       gateway: try LLMGateway(
         configuration: gateway, ledger: ledger, secrets: secrets, audit: { spool.makeWriter(label: "llm-\($0)") }, logger: logger),
@@ -60,7 +63,7 @@ struct LLMPart: Sendable {
         id: agent.id, name: agent.subject.name, owner: agent.subject.owner, template: agent.subject.template, instance: agent.instance,
         isKilled: agent.isKilled)
     }
-    await gateway.apply(LLMSnapshot(agents))
+    await gateway.apply(LLMSnapshot(agents, secrets: snapshot.bindings))
   }
 
   /// Budgets as they are in the store now.

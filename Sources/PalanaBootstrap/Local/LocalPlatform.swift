@@ -5,6 +5,7 @@ import PalanaAudit
 import PalanaControl
 import PalanaCore
 import PalanaEgress
+import PalanaLLM
 import PalanaLocal
 import PalanaPlan
 import PalanaPolicy
@@ -90,7 +91,7 @@ struct LocalPlatform: Service {
       reaper: IdleReaper(
         agents: LocalIdleAgents(store: store, activity: activity), rule: IdleRule(warnBefore: configuration.idle.warnBefore), audit: audit,
         clock: .system, logger: logger),
-      gateway: gateway, activity: activity)
+      sources: [{ await gateway.activity() }] + (llm.map { part in [{ await part.gateway.activity() }] } ?? []), activity: activity)
 
     // What a kill holds stays refused from the first moment on.
     values.revoke(try await killedAgents())

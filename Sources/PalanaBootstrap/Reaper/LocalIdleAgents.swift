@@ -1,7 +1,6 @@
 import Logging
 import PalanaAPI
 import PalanaCore
-import PalanaEgress
 import PalanaPlan
 import PalanaStore
 import ServiceLifecycle
@@ -40,7 +39,8 @@ struct LocalIdleAgents: IdleAgents {
 /// The reaper of one machine: looks every few seconds, until graceful shutdown.
 struct IdleTimer: Service {
   let reaper: IdleReaper
-  let gateway: any EgressDataPlane
+  /// When agents were active last, each by its own measure.
+  let sources: [@Sendable () async -> [AgentID: Timestamp]]
   let activity: ActivityBook
   var interval = Duration.seconds(10)
 
@@ -48,7 +48,7 @@ struct IdleTimer: Service {
     try? await cancelWhenGracefulShutdown {
       while true {
         try await Task.sleep(for: interval)
-        for (agent, time) in await gateway.activity() { activity.note(agent, at: time) }
+        for source in sources { for (agent, time) in await source() { activity.note(agent, at: time) } }
         do throws(PalanaError) { _ = try await reaper.look() } catch {
           reaper.logger.error("agents could not be looked at for idleness", metadata: ["error": "\(error)"])
         }

@@ -1,5 +1,6 @@
 import NIOCore
 import PalanaPolicy
+import PalanaSecrets
 
 /// Getting a connection to the upstream, and sending the request on it.
 extension RequestFlow {

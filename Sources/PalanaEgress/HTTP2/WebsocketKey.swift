@@ -1,4 +1,5 @@
 import Crypto
+import PalanaCore
 
 /// The key of a websocket handshake over HTTP/1.1 (RFC 6455 §4.1), which HTTP/2 has not: where a websocket changes the protocol,
 /// the gateway is the client of that handshake.

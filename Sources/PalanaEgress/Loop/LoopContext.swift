@@ -3,6 +3,7 @@ import NIOCore
 import PalanaAudit
 import PalanaCore
 import PalanaPolicy
+import PalanaSecrets
 
 /// Everything that belongs to one event loop. Only ever touched on that loop, so that the hot path takes no lock.
 final class LoopContext {

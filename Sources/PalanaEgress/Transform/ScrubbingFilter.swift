@@ -1,4 +1,5 @@
 import NIOCore
+import PalanaSecrets
 
 /// Masks the agent's secrets in the contents of a response, or in the bytes of a websocket that is none.
 struct ScrubbingFilter: BodyFilter {

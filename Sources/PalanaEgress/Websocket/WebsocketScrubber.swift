@@ -1,4 +1,5 @@
 import NIOCore
+import PalanaSecrets
 
 /// Masks the agent's secrets in the messages that an upstream sends through a websocket. A mask has the length of what it covers, so
 /// frames stay frames.

@@ -145,6 +145,9 @@ final class AgentConnection: ChannelInboundHandler {
     context.close(promise: nil)
   }
 
+  /// Whether an answer is awaited or comes.
+  var isCalling: Bool { if case .calling = state { true } else { false } }
+
   func closeIfIdle() { if case .idle = state { context?.close(promise: nil) } }
 
   private func ended(_ end: Call.End) {

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTP1
+import PalanaSecrets
 
 extension Call {
   /// Whether there is time and another attempt left for a request that an upstream did not take.
@@ -23,6 +24,7 @@ extension Call {
     let keepsLength = if case .passed = form { true } else { false }
     var head = HTTPResponseHead(
       version: .http1_1, status: upstream.status, headers: FieldPolicy.incoming(upstream.headers, keepsLength: keepsLength))
+    if let scrubber { head.headers = scrubber.scrub(head.headers) }
     if !head.headers.contains(name: "x-request-id") { head.headers.add(name: "x-request-id", value: id) }
     self.answer = answer
     wait(route)
@@ -51,7 +53,7 @@ extension Call {
   /// - Returns: done when the agent can take more.
   func pass(_ bytes: ByteBuffer) -> EventLoopFuture<Void> {
     guard !isEnded, let route else { return loop.eventLoop.makeSucceededVoidFuture() }
-    do throws(DialectError) { try answer?.take(bytes) { give($0) } } catch {
+    do throws(DialectError) { try take(bytes) } catch {
       failed(LLMRefusal(.badGateway, .upstreamFailed, error.message))
       return loop.eventLoop.makeSucceededVoidFuture()
     }
@@ -63,6 +65,11 @@ extension Call {
     return ready
   }
 
+  private func take(_ bytes: ByteBuffer) throws(DialectError) {
+    guard scrubber != nil else { return try answer?.take(bytes) { give($0) } ?? () }
+    if let clean = scrubber?.scrub(bytes) { try answer?.take(clean) { give($0) } }
+  }
+
   private func give(_ bytes: ByteBuffer) {
     sent += Int64(bytes.readableBytes)
     connection.write(bytes)
@@ -71,6 +78,11 @@ extension Call {
   /// All of it came.
   func passed() {
     guard !isEnded else { return }
+    do throws(DialectError) {
+      if let rest = scrubber?.finish() { try answer?.take(rest) { give($0) } }
+    } catch {
+      return failed(LLMRefusal(.badGateway, .upstreamFailed, error.message))
+    }
     answer?.finish { give($0) }
     if let answer, var head = held {
       let body: ByteBuffer

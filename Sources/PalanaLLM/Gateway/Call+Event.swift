@@ -41,6 +41,9 @@ extension Call {
     if let route { details["route"] = route.name }
     if let model = scan?.call.model { details["model"] = model }
     if let upstream, let route { details["upstream"] = route.upstreams[upstream].name }
+    if !redactions.isEmpty {
+      details["redacted"] = redactions.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    }
     if attempts > 1 { details["attempts"] = "\(attempts)" }
     if let settled {
       details["inputTokens"] = "\(settled.usage.input)"

@@ -35,6 +35,10 @@ final class Call {
   var route: LLMRoute?
   var endpoint: Endpoint?
   var body = ByteBuffer()
+  /// Bytes of the body as it came, for which room was taken.
+  private var received = 0
+  /// What was taken out of the prompt: how often, by the names of patterns.
+  var redactions: [String: Int] = [:]
   var scan: RequestScan?
   var reservation: Reservation?
   var attempts = 0
@@ -43,6 +47,8 @@ final class Call {
   var unfit: Set<Int> = []
   /// When the upstream in question speaks another dialect than the agent.
   var translator: AnswerTranslator?
+  /// What takes the credential out of the answer.
+  var scrubber: ResponseScrubber?
   var upstream: Int?
   var attempt: UpstreamAttempt?
   /// When something has to have happened.
@@ -128,6 +134,7 @@ final class Call {
       return LLMRefusal(.serviceUnavailable, .overloaded, "the gateway has no room for more requests now", retryAfter: 1)
     }
     body.writeImmutableBuffer(bytes)
+    received += bytes.readableBytes
     return nil
   }
 
@@ -137,12 +144,13 @@ final class Call {
     guard loop.mayCall else {
       return refuse(LLMRefusal(.serviceUnavailable, .auditUnavailable, "what happens cannot be written down at the moment", retryAfter: 1))
     }
+    if let refusal = leak() { return refuse(refusal) }
     for (index, upstream) in route.upstreams.enumerated() where !upstream.style.answers(endpoint.purpose, style) { unfit.insert(index) }
     switch endpoint.purpose {
     case .models where !route.models.allowed.isEmpty || !route.models.aliases.isEmpty: return answerModels(route)
     case .call(let dialect):
       do throws(DialectError) { scan = try RequestScan(body, dialect: dialect) } catch { return refuse(LLMRefusal(error)) }
-      if let refusal = judge(route) { return refuse(refusal) }
+      if let refusal = redact() ?? judge(route) { return refuse(refusal) }
       if let refusal = reserve(route) { return refuse(refusal) }
     case .countTokens where fitUpstreams == 0: return countTokens(route)
     case .countTokens, .anything, .models: break
@@ -194,14 +202,18 @@ final class Call {
     tried.insert(index)
     upstream = index
     let upstream = route.upstreams[index]
+    scrubber = nil
     guard let credential = upstream.credential else { return send(route, upstream, endpoint, nil) }
     let ref = credential.secret(agent)
     if let value = loop.shared.secrets.cachedValue(of: ref, revision: 0) {
+      scrubber = loop.scrubber(ref, value)
       return send(route, upstream, endpoint, (credential.field, value))
     }
     fetch(ref) { [self] result in
       switch result {
-      case .success(let value): send(route, upstream, endpoint, (credential.field, value))
+      case .success(let value):
+        scrubber = loop.scrubber(ref, value)
+        send(route, upstream, endpoint, (credential.field, value))
       case .failure(let error): refuse(LLMRefusal(.serviceUnavailable, .secretUnavailable, Self.words(error), retryAfter: 1))
       }
     }
@@ -303,7 +315,9 @@ final class Call {
     connection.write(head: HTTPResponseHead(version: .http1_1, status: refusal.status, headers: fields))
     connection.write(body)
     sent += Int64(body.readableBytes)
-    close(refusal.isDenial ? .deny : .error, reason: refusal.reason.rawValue, status: Int(refusal.status.code), outcome: .error)
+    close(
+      refusal.isDenial ? .deny : .error, reason: refusal.reason.rawValue, status: Int(refusal.status.code), outcome: .error, refusal.details
+    )
     connection.finish()
   }
 
@@ -345,17 +359,21 @@ final class Call {
     // A request that never was whole, of somebody who left, is not one.
     if case .receiving = phase, end == .agentLeft {
       phase = .ended
-      return loop.give(bodyBytes: body.readableBytes)
+      return loop.give(bodyBytes: received)
     }
     close(end == .agentKilled ? .deny : .error, reason: reason, status: answer?.status, outcome: .cancelled)
   }
 
-  private func close(_ decision: AuditEvent.Decision, reason: String?, status: Int?, outcome: LLMOutcome) {
+  private func close(_ decision: AuditEvent.Decision, reason: String?, status: Int?, outcome: LLMOutcome, _ details: [String: String] = [:])
+  {
     phase = .ended
     pause?.cancel()
-    loop.give(bodyBytes: body.readableBytes)
+    loop.give(bodyBytes: received)
     let settled = settle(outcome)
-    loop.record(event(decision, reason: reason, status: status, settled))
+    var event = event(decision, reason: reason, status: status, settled)
+    event.details.merge(details) { own, _ in own }
+    loop.record(event)
+    loop.note(agent.id, at: loop.shared.clock.now())
     body = ByteBuffer()
     answer = nil
   }

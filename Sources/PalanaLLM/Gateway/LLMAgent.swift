@@ -1,4 +1,5 @@
 package import PalanaCore
+package import PalanaSecrets
 
 /// One agent as the LLM gateway knows it. A new state of the agent is a new value.
 package struct LLMAgent: Hashable, Sendable {
@@ -31,8 +32,13 @@ package struct LLMAgent: Hashable, Sendable {
 package final class LLMSnapshot: Sendable {
   /// By source address; one address belongs to one agent.
   let agents: [IPAddress: LLMAgent]
+  /// Every secret whose value must not go to a model.
+  let secrets: [PlaceholderBinding]
 
-  package init(_ agents: [IPAddress: LLMAgent]) { self.agents = agents }
+  package init(_ agents: [IPAddress: LLMAgent], secrets: [PlaceholderBinding] = []) {
+    self.agents = agents
+    self.secrets = secrets
+  }
 
   /// Without agents everything is refused.
   package static let empty = LLMSnapshot([:])

@@ -22,6 +22,8 @@ package struct LLMGatewayConfiguration: Sendable {
   /// PEM files with further roots that upstream certificates may chain to; those of the system always count.
   package var upstreamCAFiles: [String] = []
   package var limits = LLMLimits()
+  /// What is taken out of prompts, in this order; of routes that pass through nothing is.
+  package var redaction: [RedactionPattern] = []
   package var connectTimeout = Duration.seconds(10)
 
   package init(listenAddress: IPAddress, listenPort: UInt16 = 0, routes: [LLMRoute]) {
@@ -71,8 +73,10 @@ package final class LLMGateway: Service {
     client.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 65_536
     client.connectionPool.idleTimeout = .seconds(55)
     let shared = LLMShared(
-      routes: routes, limits: configuration.limits, http: HTTPClient(eventLoopGroupProvider: .shared(group), configuration: client),
-      ledger: ledger, secrets: secrets, bridge: WorkBridge(limit: 4_096), clock: clock, logger: logger)
+      routes: routes, limits: configuration.limits, redactor: Redactor(configuration.redaction),
+      http: HTTPClient(eventLoopGroupProvider: .shared(group), configuration: client),
+      ledger: ledger, secrets: secrets, learner: FingerprintLearner(secrets: secrets), bridge: WorkBridge(limit: 4_096), clock: clock,
+      logger: logger)
     self.shared = shared
     loops = zip(group.makeIterator(), sinks).map { loop, sink in
       NIOLoopBoundBox.makeBoxSendingValue(LLMLoop(eventLoop: loop, shared: shared, sink: sink), eventLoop: loop)
@@ -143,6 +147,7 @@ package final class LLMGateway: Service {
     try await listen()
     await withDiscardingTaskGroup { group in
       group.addTask { [bridge = shared.bridge] in await bridge.run() }
+      group.addTask { [learner = shared.learner] in await learner.run() }
       try? await gracefulShutdown()
       await stop()
     }
@@ -156,6 +161,7 @@ package final class LLMGateway: Service {
     await drain()
     for loop in loops { try? await loop.onLoop { $0.stop() } }
     shared.bridge.finish()
+    shared.learner.finish()
   }
 
   /// Gives calls under way their time. Who cancels does not wait.
@@ -181,6 +187,7 @@ package final class LLMGateway: Service {
   /// Puts a new state of all agents in force on every event loop. Calls of agents that are gone or killed end. Returns when every loop
   /// has it.
   package func apply(_ snapshot: LLMSnapshot) async {
+    shared.learner.adopt(snapshot.secrets)
     await withDiscardingTaskGroup { group in
       for loop in loops { group.addTask { try? await loop.onLoop { $0.apply(snapshot) } } }
     }
@@ -192,6 +199,13 @@ package final class LLMGateway: Service {
     await withDiscardingTaskGroup { group in
       for loop in loops { group.addTask { try? await loop.onLoop { $0.cut(agents) } } }
     }
+  }
+
+  /// When each agent called a model last.
+  package func activity() async -> [AgentID: Timestamp] {
+    var activity: [AgentID: Timestamp] = [:]
+    for loop in loops { activity.merge((try? await loop.onLoop { $0.activity() }) ?? [:]) { max($0, $1) } }
+    return activity
   }
 
   /// The address and port, once the gateway listens.

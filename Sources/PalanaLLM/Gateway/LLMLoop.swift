@@ -9,9 +9,11 @@ import PalanaSecrets
 struct LLMShared: Sendable {
   let routes: [String: LLMRoute]
   let limits: LLMLimits
+  let redactor: Redactor
   let http: HTTPClient
   let ledger: Ledger
   let secrets: any SecretValueSource
+  let learner: FingerprintLearner
   let bridge: WorkBridge
   let clock: WallClock
   let logger: Logger
@@ -25,11 +27,15 @@ final class LLMLoop {
   private(set) var snapshot = LLMSnapshot.empty
   private var connections: [ObjectIdentifier: AgentConnection] = [:]
   private var perAgent: [AgentID: Int] = [:]
+  /// When each agent began or ended a call last.
+  private var lastActive: [AgentID: Timestamp] = [:]
   private var boards: [String: UpstreamBoard]
   /// Bytes of bodies that are being received or wait for an answer.
   private(set) var bodyBytes = 0
   private(set) var isStopping = false
   private var isAuditDown = false
+  private var leaks: (guard: LeakGuard, version: UInt64)?
+  private var scrubbers = CredentialScrubbers()
   private var tick: RepeatedTask?
   private let requestIDs = RandomToken.hex(bytes: 6)
   private var requests: UInt64 = 0
@@ -54,6 +60,7 @@ final class LLMLoop {
   private func look() {
     let now = NIODeadline.now()
     for connection in Array(connections.values) { connection.look(now) }
+    shared.learner.tick()
   }
 
   /// Nothing new begins. The future is done when nothing is under way any more.
@@ -84,6 +91,8 @@ final class LLMLoop {
 
   func apply(_ snapshot: LLMSnapshot) {
     self.snapshot = snapshot
+    let known = Set(snapshot.agents.values.map(\.id))
+    lastActive = lastActive.filter { known.contains($0.key) }
     for connection in Array(connections.values) {
       guard let agent = snapshot.agents[connection.source.ip] else {
         connection.cut(.agentKilled)
@@ -114,6 +123,15 @@ final class LLMLoop {
 
   var openConnections: Int { connections.count }
 
+  func note(_ agent: AgentID, at time: Timestamp) { lastActive[agent] = time }
+
+  /// When each agent was active last; who waits for an answer is.
+  func activity() -> [AgentID: Timestamp] {
+    let now = shared.clock.now()
+    for connection in connections.values where connection.isCalling { lastActive[connection.agent.id] = now }
+    return lastActive
+  }
+
   // MARK: Bodies
 
   /// - Returns: whether there is room for so many bytes more.
@@ -124,6 +142,20 @@ final class LLMLoop {
   }
 
   func give(bodyBytes bytes: Int) { bodyBytes -= bytes }
+
+  // MARK: Secrets
+
+  /// What recognises the values of secrets in requests, as it is at this moment.
+  var leakGuard: LeakGuard {
+    let book = shared.learner.book
+    if let leaks, leaks.version == book.version { return leaks.guard }
+    let current = book.leakGuard()
+    leaks = current
+    return current.guard
+  }
+
+  /// What takes a credential out of the answer to a request with it.
+  func scrubber(_ ref: SecretRef, _ value: Redacted<String>) -> ResponseScrubber { scrubbers.scrubber(ref, value, shared.learner.book) }
 
   // MARK: Upstreams
 

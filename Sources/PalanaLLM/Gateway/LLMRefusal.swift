@@ -20,6 +20,7 @@ struct LLMRefusal: Error, Hashable, Sendable {
     case secretUnavailable = "secret_unavailable"
     case credentialRefused = "credential_refused"
     case secretLeak = "secret_leak"
+    case redactionFailed = "redaction_failed"
     case upstreamUnreachable = "upstream_unreachable"
     case upstreamTimeout = "upstream_timeout"
     case upstreamFailed = "upstream_failed"
@@ -35,6 +36,8 @@ struct LLMRefusal: Error, Hashable, Sendable {
   var member: String?
   /// Seconds; the agent may try again after them.
   var retryAfter: Int64?
+  /// For the event, and not for the agent.
+  var details: [String: String] = [:]
 
   init(_ status: HTTPResponseStatus, _ reason: Reason, _ message: String, member: String? = nil, retryAfter: Int64? = nil) {
     self.status = status
@@ -48,7 +51,8 @@ struct LLMRefusal: Error, Hashable, Sendable {
   var isDenial: Bool {
     switch reason {
     case .agentKilled, .routeUnknown, .endpointUnknown, .malformedRequest, .untranslatable, .requestTooLarge, .modelNotAllowed,
-      .budgetExceeded, .requestOverBudget, .tooManyCalls, .secretLeak:
+      .budgetExceeded, .requestOverBudget, .tooManyCalls, .secretLeak,
+      .redactionFailed:
       true
     case .ledgerUnavailable, .auditUnavailable, .secretUnavailable, .credentialRefused, .upstreamUnreachable, .upstreamTimeout,
       .upstreamFailed,

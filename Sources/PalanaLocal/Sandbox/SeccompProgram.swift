@@ -45,7 +45,7 @@ enum SeccompProgram {
     var bytes = [UInt8](repeating: 0, count: max(size, 0))
     let count = unsafe bytes.withUnsafeMutableBytes { unsafe pread(descriptor.number, $0.baseAddress, $0.count, 0) }
     guard size > 0, count == size else { throw PalanaError(.failed, "the system call filter cannot be read back") }
-    return Base64.encode(bytes)
+    return String(decoding: Base64.encode(bytes), as: UTF8.self)
   }
 
   private static func check(_ result: Int32, _ what: String) throws(PalanaError) {

@@ -36,9 +36,12 @@ final class GatewayWorld: Sendable {
 
   struct Secrets: SecretValueSource {
     var failure: PalanaError?
-    func cachedValue(of ref: SecretRef, revision: Int) -> Redacted<String>? { nil }
+    /// By their names.
+    var values: [String: String] = [:]
+    func cachedValue(of ref: SecretRef, revision: Int) -> Redacted<String>? { values[ref.path.secret].map { Redacted($0) } }
     func value(of ref: SecretRef, revision: Int) async throws(PalanaError) -> Redacted<String> {
       if let failure { throw failure }
+      if let value = values[ref.path.secret] { return Redacted(value) }
       return Redacted("\(GatewayWorld.key)-\(ref.path.agent)")
     }
   }
@@ -64,10 +67,18 @@ final class GatewayWorld: Sendable {
   var other: TestAgent { TestAgent(port: port, address: "127.0.0.2") }
   var stranger: TestAgent { TestAgent(port: port, address: "127.0.0.3") }
 
-  func show(alice isKilled: Bool) async throws {
+  func show(alice isKilled: Bool, secrets: [PlaceholderBinding] = []) async throws {
     var alice = alice
     alice.isKilled = isKilled
-    await gateway.apply(LLMSnapshot([try ip("127.0.0.1"): alice, try ip("127.0.0.2"): bob]))
+    await gateway.apply(LLMSnapshot([try ip("127.0.0.1"): alice, try ip("127.0.0.2"): bob], secrets: secrets))
+  }
+
+  /// A secret of an agent, with this value.
+  static func secret(_ name: String, of agent: LLMAgent) -> PlaceholderBinding {
+    PlaceholderBinding(
+      placeholder: "PLACEHOLDER", secretName: name,
+      ref: SecretRef(path: SecretPath(area: .proxySecrets, owner: agent.owner, agent: agent.name, secret: name), key: "value"),
+      destinations: [], places: [], revision: 0)
   }
 
   private func ip(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }

@@ -1,3 +1,4 @@
+import PalanaSecrets
 import Fuzzing
 import NIOCore
 

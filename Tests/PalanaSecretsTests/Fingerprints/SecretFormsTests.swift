@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import PalanaEgress
+@testable import PalanaSecrets
 
 /// The spellings of a value that are recognised, against encoders that other people wrote.
 struct SecretFormsTests {

@@ -1,5 +1,4 @@
 import PalanaCore
-import PalanaSecrets
 import Synchronization
 
 /// Makes the fingerprints of secrets that the gateway was told of: it takes each value once, from memory or from the store, and does
@@ -7,8 +6,8 @@ import Synchronization
 ///
 /// Requests do not wait for it. Until a value is learned it is not recognised where nobody expects it; where it is put in, it is
 /// learned at that moment.
-final class FingerprintLearner: Sendable {
-  let book = FingerprintBook()
+package final class FingerprintLearner: Sendable {
+  package let book = FingerprintBook()
   private let secrets: any SecretValueSource
   private let calls: AsyncStream<Void>
   private let call: AsyncStream<Void>.Continuation
@@ -16,13 +15,13 @@ final class FingerprintLearner: Sendable {
   private static let atOnce = 8
   private static let ticksBetweenAttempts = 512
 
-  init(secrets: any SecretValueSource) {
+  package init(secrets: any SecretValueSource) {
     self.secrets = secrets
     (calls, call) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
   /// Takes what a new state of the agents says, and what is in memory at this moment; the rest is learned by ``run()``.
-  func adopt(_ bindings: [PlaceholderBinding]) {
+  package func adopt(_ bindings: [PlaceholderBinding]) {
     book.adopt(bindings)
     var isComplete = true
     for binding in book.missing {
@@ -36,13 +35,13 @@ final class FingerprintLearner: Sendable {
   }
 
   /// Called again and again by the event loops; now and then it asks once more for what could not be had.
-  func tick() {
+  package func tick() {
     guard ticks.wrappingAdd(1, ordering: .relaxed).newValue % Self.ticksBetweenAttempts == 0, !book.missing.isEmpty else { return }
     call.yield()
   }
 
   /// Learns until ``finish()``.
-  func run() async {
+  package func run() async {
     for await _ in calls {
       var rest = book.missing[...]
       while !rest.isEmpty {
@@ -61,5 +60,5 @@ final class FingerprintLearner: Sendable {
     }
   }
 
-  func finish() { call.finish() }
+  package func finish() { call.finish() }
 }

@@ -1,21 +1,21 @@
-import NIOCore
+package import NIOCore
 
 /// Looks through a stream of bytes that comes in pieces, so that no border between pieces hides anything.
 ///
 /// The end of what came is kept back while it may be the beginning of a form, and never longer than the longest form. It goes on
 /// when more bytes show that it is none, or at the end: a stream whose last bytes happen to be such a beginning waits with them for
 /// its next ones.
-struct FingerprintStream {
+package struct FingerprintStream: Sendable {
   /// What may go on.
-  struct Piece {
-    var bytes: ByteBuffer?
+  package struct Piece {
+    package var bytes: ByteBuffer?
     /// Forms and ends of forms in `bytes`, by offsets from its first readable byte. They may overlap.
-    var marks: [Range<Int>] = []
+    package var marks: [Range<Int>] = []
     /// Which values were found, whether or not their bytes are in this piece.
-    var values: [Int] = []
+    package var values: [Int] = []
   }
 
-  let index: FingerprintIndex
+  package let index: FingerprintIndex
   /// A shorter beginning goes on at once: a stream of messages must not wait for the last byte of one. Of a value that is split
   /// within these bytes, they are all that is let through.
   private let shortestHeld: Int
@@ -26,19 +26,19 @@ struct FingerprintStream {
   /// Bytes of ``kept`` that belong to a form that began before.
   private var marked = 0
 
-  init(_ index: FingerprintIndex, shortestHeld: Int = 1) {
+  package init(_ index: FingerprintIndex, shortestHeld: Int = 1) {
     self.index = index
     self.shortestHeld = shortestHeld
   }
 
   /// Bytes that wait here.
-  var heldBytes: Int { max((kept?.readableBytes ?? 0) - sent, 0) }
+  package var heldBytes: Int { max((kept?.readableBytes ?? 0) - sent, 0) }
 
   /// Takes the next bytes.
-  mutating func take(_ contents: ByteBuffer) -> Piece { pass(contents, isFinal: false) }
+  package mutating func take(_ contents: ByteBuffer) -> Piece { pass(contents, isFinal: false) }
 
   /// What was kept back, once nothing follows. The stream may begin anew afterwards.
-  mutating func finish() -> Piece {
+  package mutating func finish() -> Piece {
     guard kept != nil else { return Piece() }
     return pass(ByteBuffer(), isFinal: true)
   }

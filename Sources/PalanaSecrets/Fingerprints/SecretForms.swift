@@ -1,8 +1,10 @@
+import PalanaCore
+
 /// The spellings in which the value of a secret is recognised: as it is, and as usual encoders write it.
 ///
 /// Each form is a byte string that is looked for on its own. A value that only holds letters and digits has few, because most
 /// encoders leave it as it is.
-enum SecretForms {
+package enum SecretForms {
   /// Bytes of the shortest value and of the shortest form: shorter ones stand in ordinary text by chance.
   static let shortest = 8
   /// Of a longer form its beginning is looked for.
@@ -11,7 +13,7 @@ enum SecretForms {
   private static let fewestDifferentBytes = 4
 
   /// Every form once. Empty for a value that cannot be looked for.
-  static func all(of value: [UInt8]) -> Set<[UInt8]> {
+  package static func all(of value: [UInt8]) -> Set<[UInt8]> {
     guard value.count >= shortest, Set(value).count >= fewestDifferentBytes else { return [] }
     // An escaped byte takes six at most, so what lies behind this cannot be part of a form.
     let value = Array(value.prefix(longest))

@@ -2,13 +2,13 @@
 ///
 /// The hashes are multiplications by a secret odd number, of which the high bits count (Dietzfelbinger's scheme): a handful of
 /// cycles for eight bytes, and nobody outside can choose bytes that collide.
-struct FingerprintKey: Sendable {
+package struct FingerprintKey: Sendable {
   private let first: UInt64
   private let later: UInt64
   private let beginning: UInt64
   private let salt: UInt64
 
-  init() {
+  package init() {
     var generator = SystemRandomNumberGenerator()
     first = generator.next() | 1
     later = generator.next() | 1

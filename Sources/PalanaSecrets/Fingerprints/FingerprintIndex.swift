@@ -5,20 +5,20 @@
 /// bytes there, that they are nowhere near the beginning of a form; where they may be, another one answers for each place. The time is
 /// linear in the bytes whatever they are: at a place where one may begin, eight bytes at a time are compared, and forms that could
 /// overlap themselves are not looked for whole (``SecretForms``).
-final class FingerprintIndex: Sendable {
+package final class FingerprintIndex: Sendable {
   /// A form that stands somewhere.
-  struct Match: Hashable, Sendable {
-    var range: Range<Int>
+  package struct Match: Hashable, Sendable {
+    package var range: Range<Int>
     /// Which value it is of, by its place in the list that the index was made from.
-    var value: Int
+    package var value: Int
   }
 
   /// What a pass has found.
-  struct Findings {
+  package struct Findings {
     /// In the order of their beginnings; they may overlap.
-    var matches: [Match] = []
+    package var matches: [Match] = []
     /// Bytes that are settled: behind them a form may have begun.
-    var settled: Int
+    package var settled: Int
   }
 
   private let key: FingerprintKey
@@ -45,7 +45,7 @@ final class FingerprintIndex: Sendable {
     var next: Int32 = -1
   }
 
-  init(_ values: [ValueFingerprint], key: FingerprintKey) {
+  package init(_ values: [ValueFingerprint], key: FingerprintKey) {
     self.key = key
     var entries: [Entry] = []
     for (index, value) in values.enumerated() { entries += value.forms.map { Entry(value: index, form: $0) } }
@@ -91,12 +91,12 @@ final class FingerprintIndex: Sendable {
   /// A power of two, at least eight, that is not smaller.
   private static func log2(_ count: Int) -> Int { max(3, Int.bitWidth - max(count - 1, 1).leadingZeroBitCount) }
 
-  var isEmpty: Bool { entries.isEmpty }
+  package var isEmpty: Bool { entries.isEmpty }
 
   /// Looks through `bytes`.
   ///
   /// - Parameter isFinal: whether nothing follows; then everything is settled.
-  func scan(_ bytes: Span<UInt8>, isFinal: Bool) -> Findings {
+  package func scan(_ bytes: Span<UInt8>, isFinal: Bool) -> Findings {
     guard !isEmpty else { return Findings(settled: bytes.count) }
     // The buffer is only read, does not escape, and every load stays within its count.
     return unsafe bytes.withUnsafeBytes { buffer in

@@ -1,10 +1,9 @@
-import PalanaCore
-import PalanaSecrets
+package import PalanaCore
 import Synchronization
 
 /// What the gateway remembers of the secrets of all agents: fingerprints, never values. It is how a value is recognised long after
 /// it was dropped from memory.
-final class FingerprintBook: Sendable {
+package final class FingerprintBook: Sendable {
   private struct Known {
     var revision: Int
     /// Tells whether a value is the one that the fingerprint was made of.
@@ -20,18 +19,18 @@ final class FingerprintBook: Sendable {
     var leaks: LeakGuard?
   }
 
-  let key = FingerprintKey()
+  package let key = FingerprintKey()
   private let state = Mutex(State())
   private let changes = Atomic<UInt64>(0)
 
   /// Grows when something was learned or forgotten.
-  var version: UInt64 { changes.load(ordering: .acquiring) }
+  package var version: UInt64 { changes.load(ordering: .acquiring) }
 
   /// Secrets whose fingerprint is known.
-  var count: Int { state.withLock { $0.known.count } }
+  package var count: Int { state.withLock { $0.known.count } }
 
   /// Says which secrets are to be known from now on; what is known of others is forgotten.
-  func adopt(_ bindings: some Sequence<PlaceholderBinding>) {
+  package func adopt(_ bindings: some Sequence<PlaceholderBinding>) {
     var wanted: [SecretRef: PlaceholderBinding] = [:]
     for binding in bindings where !binding.ref.isName {
       wanted[binding.ref] = binding
@@ -50,7 +49,7 @@ final class FingerprintBook: Sendable {
   }
 
   /// Knows one more value, until the next ``adopt(_:)`` that does not name it.
-  func add(_ binding: PlaceholderBinding, _ value: Redacted<String>) {
+  package func add(_ binding: PlaceholderBinding, _ value: Redacted<String>) {
     state.withLock { $0.wanted[binding.ref] = binding }
     learn(binding, value)
   }
@@ -64,7 +63,7 @@ final class FingerprintBook: Sendable {
   }
 
   /// Remembers the fingerprint of a value. The one of an older value counts no more.
-  func learn(_ binding: PlaceholderBinding, _ value: Redacted<String>) {
+  package func learn(_ binding: PlaceholderBinding, _ value: Redacted<String>) {
     let proof = key.proof(value)
     let isKnown = state.withLock { state in
       // Every request that carries a value comes by here, nearly always with one that is known: that is one look-up.
@@ -86,12 +85,12 @@ final class FingerprintBook: Sendable {
   }
 
   /// The fingerprints of some of the secrets, as far as they are known.
-  func fingerprints(of bindings: some Sequence<PlaceholderBinding>) -> [ValueFingerprint] {
+  package func fingerprints(of bindings: some Sequence<PlaceholderBinding>) -> [ValueFingerprint] {
     state.withLock { state in bindings.compactMap { state.known[$0.ref]?.fingerprint }.filter { !$0.isEmpty } }
   }
 
   /// The guard over everything that is known, with the version that it is of.
-  func leakGuard() -> (guard: LeakGuard, version: UInt64) {
+  package func leakGuard() -> (guard: LeakGuard, version: UInt64) {
     // Read first: what changes in between makes the version look older than it is, and it is asked for again.
     let version = version
     return state.withLock { state in
@@ -118,7 +117,7 @@ extension SecretRef {
 
 extension FingerprintKey {
   /// Tells values apart without keeping them.
-  func proof(_ value: Redacted<String>) -> UInt64 {
+  package func proof(_ value: Redacted<String>) -> UInt64 {
     var text = value.reveal()
     // The bytes are only read.
     return text.withUTF8 { unsafe whole(UnsafeRawBufferPointer($0)) }

@@ -1,14 +1,14 @@
 /// What the gateway remembers of a value to recognise it, without keeping it: a fingerprint of each of its forms.
-final class ValueFingerprint: Sendable {
+package final class ValueFingerprint: Sendable {
   let forms: [FormFingerprint]
 
   /// - Parameter value: only read here.
-  init(_ value: [UInt8], key: FingerprintKey) {
+  package init(_ value: [UInt8], key: FingerprintKey) {
     forms = SecretForms.all(of: value).map { FormFingerprint($0, key: key) }
   }
 
   /// Whether there is anything to look for.
-  var isEmpty: Bool { forms.isEmpty }
+  package var isEmpty: Bool { forms.isEmpty }
 }
 
 /// The fingerprint of one form of a value.

@@ -1,0 +1,41 @@
+import NIOCore
+import NIOHTTP1
+import PalanaCore
+import PalanaSecrets
+
+extension Call {
+  /// Takes out of the prompt what must not be in one.
+  func redact() -> LLMRefusal? {
+    guard let scan, !loop.shared.redactor.isEmpty else { return nil }
+    do throws(RedactionPattern.TooLong) {
+      guard let redacted = try loop.shared.redactor.redact(body, model: scan.model) else { return nil }
+      body = redacted.body
+      redactions = redacted.counts
+    } catch {
+      return LLMRefusal(
+        .forbidden, .redactionFailed, "what must not be in a prompt could not be looked for in this one in time (pattern ‘\(error.name)’)")
+    }
+    do throws(DialectError) { self.scan = try RequestScan(body, dialect: scan.call.dialect) } catch { return LLMRefusal(error) }
+    return nil
+  }
+
+  /// Refuses a request that holds the real value of a secret: a model's provider would have it then.
+  ///
+  /// - Returns: nil when there is none in what goes out.
+  func leak() -> LLMRefusal? {
+    let guardian = loop.leakGuard
+    guard !guardian.isEmpty else { return nil }
+    do throws(SecretLeak) {
+      let bytes = body
+      try guardian.check(bytes.readableBytesUInt8Span, of: agent.id)
+      var text = Array(head.uri.utf8)
+      for (_, value) in FieldPolicy.outgoing(head.headers, to: .passThrough) { text += CollectionOfOne(0) + Array(value.utf8) }
+      try guardian.check(text.span, of: agent.id)
+      return nil
+    } catch {
+      var refusal = LLMRefusal(.forbidden, .secretLeak, "the request holds the value of a secret: what it says must not go to a model")
+      refusal.details = ["secret": error.name, "secretAgent": error.path.agent.text, "secretOwner": error.path.owner.raw]
+      return refusal
+    }
+  }
+}
