@@ -1,6 +1,6 @@
-import PalanaSecrets
 import NIOCore
 import PalanaAudit
+import PalanaSecrets
 import Testing
 
 @testable import PalanaEgress

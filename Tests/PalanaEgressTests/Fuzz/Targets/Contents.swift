@@ -1,6 +1,6 @@
-import PalanaSecrets
 import Fuzzing
 import NIOCore
+import PalanaSecrets
 
 @testable import PalanaEgress
 
