@@ -18,7 +18,7 @@ extension Call {
   ///
   /// - Returns: nil when nothing was reserved, or nothing reached the upstream.
   func settle(_ outcome: LLMOutcome) -> Settled? {
-    guard let reservation, let scan else { return nil }
+    guard let reservation else { return nil }
     self.reservation = nil
     // An answer of the upstream that is a refusal costs nothing, and neither does what never arrived there.
     guard wasSent, answer.map({ $0.status < 400 }) ?? true else {
@@ -26,7 +26,7 @@ extension Call {
       return nil
     }
     let report = answer?.report ?? AnswerReport()
-    let (usage, isEstimated) = report.settled(scan.call)
+    let (usage, isEstimated) = scan.map { report.settled($0.call) } ?? (TokenUsage(), false)
     let cost = reservation.price.cost(usage)
     let now = NIODeadline.now()
     let settlement = Settlement(

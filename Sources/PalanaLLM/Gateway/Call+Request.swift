@@ -21,7 +21,8 @@ extension Call {
     let edit = RequestEdit(
       model: name == scan.call.model ? nil : name,
       includesUsage: translator == nil && scan.call.isStreaming && !scan.call.wantsUsage,
-      maxOutput: scan.call.dialect == .openAIEmbeddings ? nil : min(scan.call.maxOutput ?? route.maxOutput, route.maxOutput))
+      maxOutput: reservation == nil || scan.call.dialect == .openAIEmbeddings
+        ? nil : min(scan.call.maxOutput ?? route.maxOutput, route.maxOutput))
     let edited = edit.applied(to: body, scan)
     return try translator?.request(edited) ?? edited
   }
@@ -31,8 +32,7 @@ extension Call {
     switch endpoint?.purpose {
     case .models:
       LLMRefusal(
-        .notFound, .endpointUnknown, "the route /\(route.name) has no list of models in this dialect",
-        member: nil)
+        .notFound, .endpointUnknown, "the route /\(route.name) has no list of models in this dialect")
     default:
       LLMRefusal(
         .badRequest, .untranslatable,
@@ -41,9 +41,8 @@ extension Call {
   }
 
   /// The tokens of a request by our own count, where no upstream counts.
-  func countTokens(_ route: LLMRoute) {
-    let call: ModelCall
-    do throws(DialectError) { call = try RequestScan(body, dialect: .anthropicMessages).call } catch { return refuse(LLMRefusal(error)) }
+  func countTokens() {
+    guard let call = scan?.call else { return }
     give(whole: ["input_tokens": .number(JSONNumber(Int(clamping: TokenEstimate.input(of: call))))])
   }
 

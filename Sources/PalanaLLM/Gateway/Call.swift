@@ -60,7 +60,7 @@ final class Call {
   var wasSent = false
   /// Bytes of the answer that went to the agent.
   var sent: Int64 = 0
-  private var pause: Scheduled<Void>?
+  var pause: Scheduled<Void>?
 
   init(connection: AgentConnection, loop: LLMLoop, agent: LLMAgent, head: HTTPRequestHead) {
     self.connection = connection
@@ -107,6 +107,9 @@ final class Call {
       return LLMRefusal(.notFound, .endpointUnknown, "the route /\(route.name) does not answer \(head.method) \(rest[end...].prefix(80))")
     }
     self.endpoint = endpoint
+    guard Self.isPlain(path) else {
+      return LLMRefusal(.badRequest, .malformedRequest, "the path must be plain: no dot segments, backslashes or control characters")
+    }
     guard head.headers[canonicalForm: "content-encoding"].allSatisfy({ $0.lowercased() == "identity" }) else {
       return LLMRefusal(.unsupportedMediaType, .malformedRequest, "the body must not be compressed")
     }
@@ -114,6 +117,14 @@ final class Call {
       return tooLarge
     }
     return nil
+  }
+
+  /// Whether every server reads the path alike: a base URL of an upstream must not be left by it.
+  private static func isPlain(_ path: Substring) -> Bool {
+    guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") }) else { return false }
+    let plain = path.prefix { $0 != "?" }.lowercased()
+    return !plain.contains("%2e") && !plain.contains("%2f") && !plain.contains("%5c") && !plain.contains("//")
+      && !plain.split(separator: "/").contains { $0 == "." || $0 == ".." }
   }
 
   /// Of a target in absolute form (RFC 9112 §3.2.2), what follows the authority.
@@ -130,7 +141,7 @@ final class Call {
 
   func receive(_ bytes: ByteBuffer) -> LLMRefusal? {
     guard body.readableBytes + bytes.readableBytes <= loop.shared.limits.requestBytes else { return tooLarge }
-    guard loop.take(bodyBytes: bytes.readableBytes) else {
+    guard loop.take(bodyBytes: bytes.readableBytes, of: agent.id) else {
       return LLMRefusal(.serviceUnavailable, .overloaded, "the gateway has no room for more requests now", retryAfter: 1)
     }
     body.writeImmutableBuffer(bytes)
@@ -152,12 +163,19 @@ final class Call {
       do throws(DialectError) { scan = try RequestScan(body, dialect: dialect) } catch { return refuse(LLMRefusal(error)) }
       if let refusal = redact() ?? judge(route) { return refuse(refusal) }
       if let refusal = reserve(route) { return refuse(refusal) }
-    case .countTokens where fitUpstreams == 0: return countTokens(route)
-    case .countTokens, .anything, .models: break
+    case .countTokens:
+      do throws(DialectError) { scan = try RequestScan(body, dialect: .anthropicMessages) } catch { return refuse(LLMRefusal(error)) }
+      if let refusal = redact() ?? judge(route) { return refuse(refusal) }
+      if fitUpstreams == 0 { return countTokens() }
+    case .anything: if let refusal = reserve(route) { return refuse(refusal) }
+    case .models: break
     }
     guard fitUpstreams > 0 else { return refuse(unspoken(route)) }
     next()
   }
+
+  /// In place of a model's name, on routes that pass through.
+  private static let unread = "pass-through"
 
   private func judge(_ route: LLMRoute) -> LLMRefusal? {
     guard let call = scan?.call else { return nil }
@@ -175,119 +193,25 @@ final class Call {
   }
 
   private func reserve(_ route: LLMRoute) -> LLMRefusal? {
-    guard let call = scan?.call else { return nil }
-    let output = Int64(clamping: min(call.maxOutput ?? route.maxOutput, route.maxOutput))
-    let (total, isTooMuch) = output.multipliedReportingOverflow(by: Int64(clamping: max(1, call.choices)))
-    let claim = Claim(
+    var claim = Claim(
       caller: LLMCaller(id: agent.id, name: agent.name.text, owner: agent.owner, template: agent.template), route: route.name,
-      model: route.models.name(of: call.model), input: TokenEstimate.input(of: call),
-      output: call.dialect == .openAIEmbeddings ? 0 : isTooMuch ? .max : total, time: time)
+      model: Self.unread, input: 0, output: 0, time: time)
+    // Where nothing is read, calls are counted all the same.
+    if let call = scan?.call {
+      claim.model = route.models.name(of: call.model)
+      claim.input = TokenEstimate.input(of: call)
+      if call.dialect != .openAIEmbeddings {
+        let output = Int64(clamping: min(call.maxOutput ?? route.maxOutput, route.maxOutput))
+        let (total, isTooMuch) = output.multipliedReportingOverflow(by: Int64(clamping: max(1, call.choices)))
+        claim.output = isTooMuch ? .max : total
+      }
+    }
     switch loop.shared.ledger.reserve(claim) {
     case .success(let reservation):
       self.reservation = reservation
       return nil
     case .failure(let refusal): return LLMRefusal(refusal)
     }
-  }
-
-  // MARK: Attempts
-
-  /// Sends the request to the next upstream.
-  func next() {
-    guard !isEnded, let route, let endpoint else { return }
-    guard let index = loop.nextUpstream(of: route.name, tried: tried, unfit: unfit) else {
-      return refuse(LLMRefusal(.serviceUnavailable, .upstreamUnreachable, "the route /\(route.name) has no upstream"))
-    }
-    attempts += 1
-    tried.insert(index)
-    upstream = index
-    let upstream = route.upstreams[index]
-    scrubber = nil
-    guard let credential = upstream.credential else { return send(route, upstream, endpoint, nil) }
-    let ref = credential.secret(agent)
-    if let value = loop.shared.secrets.cachedValue(of: ref, revision: 0) {
-      scrubber = loop.scrubber(ref, value)
-      return send(route, upstream, endpoint, (credential.field, value))
-    }
-    fetch(ref) { [self] result in
-      switch result {
-      case .success(let value):
-        scrubber = loop.scrubber(ref, value)
-        send(route, upstream, endpoint, (credential.field, value))
-      case .failure(let error): refuse(LLMRefusal(.serviceUnavailable, .secretUnavailable, Self.words(error), retryAfter: 1))
-      }
-    }
-  }
-
-  private static func words(_ error: PalanaError) -> String {
-    switch error.code {
-    case .notFound: "the credential of this route was not stored: its operators know"
-    case .denied: "the credential of this route is withdrawn"
-    default: "the store of credentials cannot be reached at the moment"
-    }
-  }
-
-  private func fetch(_ ref: SecretRef, then next: @escaping (Result<Redacted<String>, PalanaError>) -> Void) {
-    phase = .waiting
-    let bound = NIOLoopBound((self, next), eventLoop: loop.eventLoop)
-    let (secrets, eventLoop) = (loop.shared.secrets, loop.eventLoop)
-    let isTaken = loop.shared.bridge.submit {
-      let result: Result<Redacted<String>, PalanaError>
-      do throws(PalanaError) { result = .success(try await secrets.value(of: ref, revision: 0)) } catch { result = .failure(error) }
-      eventLoop.execute {
-        let (call, next) = bound.value
-        if !call.isEnded { next(result) }
-      }
-    }
-    if !isTaken { next(.failure(PalanaError(.unreachable, "too much is asked of the store"))) }
-  }
-
-  private func send(
-    _ route: LLMRoute, _ upstream: LLMUpstream, _ endpoint: Endpoint, _ credential: (LLMCredential.Field, Redacted<String>)?
-  ) {
-    guard !isEnded else { return }
-    translator = translator(to: upstream)
-    let body: ByteBuffer?
-    do throws(DialectError) { body = try outgoing(route) } catch {
-      // Another one may speak the agent's own dialect.
-      if let index = self.upstream { unfit.insert(index) }
-      attempts -= 1
-      return fitUpstreams > 0 ? next() : refuse(LLMRefusal(error))
-    }
-    var fields = FieldPolicy.outgoing(head.headers, to: upstream.style)
-    switch credential {
-    case (.bearer, let value)?: fields.replaceOrAdd(name: "authorization", value: "Bearer \(value.reveal())")
-    case (.apiKey, let value)?: fields.replaceOrAdd(name: "x-api-key", value: value.reveal())
-    case (.azure, let value)?: fields.replaceOrAdd(name: "api-key", value: value.reveal())
-    case nil: break
-    }
-    let now = NIODeadline.now()
-    expires = min(now + TimeAmount(route.firstByteTimeout), begun + TimeAmount(route.timeout))
-    phase = .attempting
-    let attempt = UpstreamAttempt(self)
-    self.attempt = attempt
-    wasSent = true
-    attempt.send(
-      loop.shared.http, url: upstream.url(for: translator?.upstream.path ?? endpoint.path), method: head.method, fields: fields, body: body,
-      on: loop.eventLoop)
-  }
-
-  /// Tries again after a pause, or gives up with `refusal`.
-  func again(after wanted: TimeAmount?, or refusal: LLMRefusal) {
-    attempt = nil
-    wasSent = false
-    guard let route, answer == nil else { return refuse(refusal) }
-    if let upstream { loop.failed(upstream, of: route.name, pause: wanted) }
-    let now = NIODeadline.now()
-    let another = hasFreshUpstream
-    // Another upstream is asked at once; the same one after a pause that grows.
-    let backOff = TimeAmount.milliseconds(100 << Int64(min(attempts, 6)))
-    let pause = another ? TimeAmount.zero : max(wanted ?? .zero, backOff + .milliseconds(Int64.random(in: 0...50)))
-    guard attempts <= route.retries, pause <= .seconds(10), now + pause < begun + TimeAmount(route.timeout) else { return refuse(refusal) }
-    phase = .waiting
-    expires = .distantFuture
-    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
-    self.pause = loop.eventLoop.scheduleTask(in: pause) { bound.value.next() }
   }
 
   func look(_ now: NIODeadline) {
@@ -359,7 +283,7 @@ final class Call {
     // A request that never was whole, of somebody who left, is not one.
     if case .receiving = phase, end == .agentLeft {
       phase = .ended
-      return loop.give(bodyBytes: received)
+      return loop.give(bodyBytes: received, of: agent.id)
     }
     close(end == .agentKilled ? .deny : .error, reason: reason, status: answer?.status, outcome: .cancelled)
   }
@@ -368,7 +292,7 @@ final class Call {
   {
     phase = .ended
     pause?.cancel()
-    loop.give(bodyBytes: received)
+    loop.give(bodyBytes: received, of: agent.id)
     let settled = settle(outcome)
     var event = event(decision, reason: reason, status: status, settled)
     event.details.merge(details) { own, _ in own }

@@ -32,6 +32,7 @@ final class LLMLoop {
   private var boards: [String: UpstreamBoard]
   /// Bytes of bodies that are being received or wait for an answer.
   private(set) var bodyBytes = 0
+  private var bodyBytesOf: [AgentID: Int] = [:]
   private(set) var isStopping = false
   private var isAuditDown = false
   private var leaks: (guard: LeakGuard, version: UInt64)?
@@ -134,14 +135,20 @@ final class LLMLoop {
 
   // MARK: Bodies
 
-  /// - Returns: whether there is room for so many bytes more.
-  func take(bodyBytes bytes: Int) -> Bool {
-    guard bodyBytes + bytes <= shared.limits.bodiesPerLoop else { return false }
+  /// - Returns: whether there is room for so many bytes more of this agent.
+  func take(bodyBytes bytes: Int, of agent: AgentID) -> Bool {
+    let own = bodyBytesOf[agent, default: 0] + bytes
+    guard bodyBytes + bytes <= shared.limits.bodiesPerLoop, own <= shared.limits.bodiesPerAgent else { return false }
     bodyBytes += bytes
+    bodyBytesOf[agent] = own
     return true
   }
 
-  func give(bodyBytes bytes: Int) { bodyBytes -= bytes }
+  func give(bodyBytes bytes: Int, of agent: AgentID) {
+    bodyBytes -= bytes
+    let own = bodyBytesOf[agent, default: 0] - bytes
+    bodyBytesOf[agent] = own > 0 ? own : nil
+  }
 
   // MARK: Secrets
 

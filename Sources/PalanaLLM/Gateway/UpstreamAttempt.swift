@@ -48,6 +48,10 @@ final class UpstreamAttempt {
       retry = (nil, refusal)
       return
     }
+    // Where it leads, its operators have to say.
+    if (300..<400).contains(head.status.code) {
+      return call.failed(LLMRefusal(.badGateway, .upstreamFailed, "the upstream answered with a redirect (\(head.status.code))"))
+    }
     let again = RetryRule.pause(head, uncertain: route.retriesUncertain)
     if let again, call.attempts <= route.retries {
       retry = (again.pause, LLMRefusal(.badGateway, .upstreamFailed, "the upstream answered \(head.status.code)"))

@@ -98,6 +98,12 @@ import Testing
     Bad(path: "/unified", body: "{}", status: 404, reason: "endpoint_unknown"),
     Bad(path: "/unified/v1/files", body: "{}", status: 404, reason: "endpoint_unknown"),
     Bad(path: "/unified/v1/threads", body: "{}", status: 404, reason: "endpoint_unknown"),
+    Bad(path: "/unified/../v1/models", body: "{}", status: 404, reason: "endpoint_unknown"),
+    Bad(path: "/pass/v1/../../admin", body: "{}", status: 400, reason: "malformed_request"),
+    Bad(path: "/pass/v1/%2e%2E/admin", body: "{}", status: 400, reason: "malformed_request"),
+    Bad(path: "/pass/v1/..%2fadmin", body: "{}", status: 400, reason: "malformed_request"),
+    Bad(path: "/pass//other.test/admin", body: "{}", status: 400, reason: "malformed_request"),
+    Bad(path: "http://other.test/nowhere", body: "{}", status: 404, reason: "route_unknown"),
     Bad(body: "", status: 400, reason: "malformed_request"), Bad(body: "{", status: 400, reason: "malformed_request"),
     Bad(body: #"{"messages":[]}"#, status: 400, reason: "malformed_request"),
     Bad(body: #"{"model":"a","model":"b","messages":[]}"#, status: 400, reason: "malformed_request"),
@@ -108,7 +114,10 @@ import Testing
     try await TestUpstream.run({ _, answer in try await answer.whole(.ok, [], "{}") }) { upstream in
       var limits = LLMLimits()
       limits.requestBytes = 1_500
-      try await GatewayWorld.run([GatewayWorld.route([upstream.url])], limits: limits) { world in
+      var through = LLMRoute(
+        name: "pass", style: .passThrough, upstreams: [LLMUpstream(name: "u", url: upstream.url, style: .passThrough)])
+      through.retries = 0
+      try await GatewayWorld.run([GatewayWorld.route([upstream.url]), through], limits: limits) { world in
         let answer = try await world.agent.post(bad.path, bad.body, bad.fields)
         #expect(answer.status == bad.status)
         #expect(answer.body.contains(bad.reason), "\(answer.body)")
@@ -116,6 +125,42 @@ import Testing
         let event = try #require(try await world.trail.calls(1).first)
         #expect(event.decision == .deny)
         #expect(event.reason == bad.reason)
+      }
+    }
+  }
+
+  /// Nothing is read, and the call counts all the same.
+  @Test func whatPassesThroughIsCounted() async throws {
+    try await TestUpstream.run({ request, answer in try await answer.whole(.ok, [], request.body + "!") }) { upstream in
+      let through = LLMRoute(
+        name: "pass", style: .passThrough,
+        upstreams: [
+          LLMUpstream(name: "u", url: upstream.url + "/base", style: .passThrough, credential: GatewayWorld.credential)
+        ])
+      let budget = LLMBudget(
+        metadata: ObjectMeta(name: try ResourceName("calls")),
+        spec: LLMBudgetSpec(limits: [LLMBudgetLimit(window: .day, requests: 1)]))
+      try await GatewayWorld.run([through], budgets: [budget]) { world in
+        let answer = try await world.agent.post("/pass/any/thing?x=1", "not JSON")
+        #expect(answer.status == 200 && answer.body == "not JSON!")
+        #expect(upstream.requests.first?.head.uri == "/base/any/thing?x=1")
+        #expect(upstream.requests.first?.field("authorization") == "Bearer \(GatewayWorld.key)-demo")
+        let over = try await world.agent.post("/pass/any/thing", "{}")
+        #expect(over.status == 429 && over.body.contains("budget_exceeded"))
+      }
+    }
+  }
+
+  /// Where a redirect leads, the credential must not go, nor the agent.
+  @Test func noRedirectIsFollowed() async throws {
+    try await TestUpstream.run({ _, answer in
+      try await answer.whole(.temporaryRedirect, [("location", "http://127.0.0.1:1/x")], "")
+    }) { upstream in
+      try await GatewayWorld.run([GatewayWorld.route([upstream.url])]) { world in
+        let answer = try await world.agent.post(Self.path, Self.chat())
+        #expect(answer.status == 502 && answer.body.contains("redirect"))
+        #expect(answer.fields.first(name: "location") == nil)
+        #expect(upstream.requests.count == 1)
       }
     }
   }
