@@ -33,13 +33,14 @@ class Installation:
     - threads: `egress.threads`
     - cores: what the daemon and everything that it starts may use; nothing for all of them
     - limits: `egress.limits`, by name
+    - more: further lines of the configuration
     """
 
-    def __init__(self, folder, threads=None, cores=None, limits=None):
+    def __init__(self, folder, threads=None, cores=None, limits=None, more=""):
         self.folder, self.home, self.threads, self.cores = folder, folder / "home", threads, cores
         # The load of a benchmark is a flood: what is measured is how fast the gateway is, not what it permits one agent.
         self.limits = {"newConnectionsPerSecond": 0, "requestsInFlight": 0} if limits is None else limits
-        self.policies = 0
+        self.more, self.policies = more, 0
         self.program = release_folder() / "pcli"
 
     def pcli(self, *arguments, check=True, timeout=120):
@@ -66,7 +67,7 @@ egress:
   dns: {{hosts: {json.dumps(hosts)}}}
   upstreamCA: ["{self.folder}/ca.pem"]
   allowAddresses: ["{ADDRESS}/32", "{STREAM_ADDRESS}/32"]{egress}
-""")
+{self.more}""")
         before = os.sched_getaffinity(0)
         try:
             if self.cores:

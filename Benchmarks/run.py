@@ -1,6 +1,6 @@
 """The benchmarks: everything is compared in the same run, in turns; only ratios mean something on another machine.
 
-Usage: run.py [egress|questions|streams|scale|flood|start|kill|kubernetes]… [--quick] [--workers N]… [--nice N] [--without-palana] [--keep]
+Usage: run.py [egress|questions|streams|scale|flood|start|kill|kubernetes|llm]… [--quick] [--workers N]… [--nice N] [--without-palana] [--keep]
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 import egress
 import kill
 import kubernetes
+import llm
 import load
 import machine
 import peers
@@ -29,7 +30,7 @@ import traffic
 from installation import ROOT, release_folder
 
 RESULTS = ROOT / "Benchmarks" / "results"
-AREAS = ("questions", "streams", "scale", "flood", "start", "kill", "kubernetes")
+AREAS = ("questions", "streams", "scale", "flood", "start", "kill", "kubernetes", "llm")
 # What `egress` stands for.
 EGRESS = ("questions", "streams", "scale", "flood")
 
@@ -85,7 +86,7 @@ def measure_area(context, area, workers, result):
         context.skip(area, "there is no API server with controllers: set KUBEBUILDER_ASSETS")
     else:
         runner = {"scale": traffic.scale, "flood": traffic.flood, "start": start.run, "kill": kill.run,
-                  "kubernetes": kubernetes.run}[area]
+                  "kubernetes": kubernetes.run, "llm": llm.run}[area]
         result[area] = runner(context)
         show(context, getattr(table, area)(result[area]))
 
@@ -102,6 +103,7 @@ def versions():
         "envoy": machine.version(str(peers.TOOLS / "envoy" / "envoy"), "--version"),
         "squid": machine.version("squid", "-v"), "crun": machine.version("crun", "--version"),
         "mitmproxy": machine.version(str(peers.TOOLS / "mitmproxy" / "bin" / "mitmdump"), "--version"),
+        "litellm": machine.version(str(peers.TOOLS / "litellm" / "bin" / "python"), "-c", "import importlib.metadata as m; print(m.version('litellm'))"),
         "podman": machine.version("podman", "--version"), "openssl": machine.version("openssl", "version"),
     }
 
@@ -137,7 +139,7 @@ def interrupted(*_):
 
 def main():
     parser = argparse.ArgumentParser(prog="./bench", description="Benchmarks against peers in the same run.")
-    parser.add_argument("areas", nargs="*", metavar="egress|start|kill|kubernetes",
+    parser.add_argument("areas", nargs="*", metavar="egress|start|kill|kubernetes|llm",
                         help=f"all of them when none is named; egress is {', '.join(EGRESS)}, which can be named one by one")
     parser.add_argument("--quick", action="store_true", help="a short run: fewer rounds, fewer connections")
     parser.add_argument("--workers", type=int, action="append", choices=(1, 2), help="only this number of workers (egress)")

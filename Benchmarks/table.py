@@ -125,3 +125,24 @@ def kubernetes(table):
         body.append([f"memory after {int(count):,} agents were made, now and at most", f"{now:,.0f}, {most:,.0f} MiB",
                      f"{goals['mebibytes']} MiB" if int(count) == 1000 else "–"])
     return ["The operator, with an API server on the same cores", *lines(["", "measured", "goal"], body)]
+
+
+def llm(table):
+    rows, memory = table["rows"], table["memory"]
+    out = [f"Calls of one mocked model; the gateway on cores {table['gatewayCores']}, client and model on {table['otherCores']}"]
+    body = []
+    for name, row in rows.items():
+        bare, peer = row.get("no gateway", {}), row.get("litellm", {})
+        is_stream, key = "stream" in name, "eventsPerSecond" if "streams" in name else "perSecond"
+        for who, one in row.items():
+            def added(figure):
+                return "–" if who == "no gateway" or not one.get(figure) else f"+{(one[figure] - bare[figure]) / 1000:,.2f}"
+            body.append([
+                name, who, number(one[key]) + (" events/s" if "streams" in name else " calls/s"), f"({ratio(one[key], peer.get(key))})",
+                f"{one['p50us'] / 1000:,.2f}/{one['p99us'] / 1000:,.2f}", f"{added('p50us')}/{added('p99us')}",
+                f"{one['firstP50us'] / 1000:,.2f}" if is_stream else "–", number(one["coresUsed"], 2),
+                f"{one['errors']:.0f} ({one['error'][:60]})" if one["errors"] else "0"])
+    out += lines(["", "", "rate", "to LiteLLM", "p50/p99 ms", "added ms", "first event ms", "cores", "errors"], body)
+    body = [[who, f"{one['open']:,}", number(one["beforeMiB"], 1), number(one["withMiB"], 1), number(one["withMiB"] - one["beforeMiB"], 1)]
+            for who, one in memory.items()]
+    return [*out, "", "Memory with open streams (of Palana the whole daemon)", *lines(["", "streams", "before MiB", "with them MiB", "more MiB"], body)]

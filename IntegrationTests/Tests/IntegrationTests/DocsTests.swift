@@ -13,7 +13,13 @@ import Testing
   @Test func thePagesAreFound() { #expect(Self.pages.contains("getting-started.md") && Self.pages.contains("cli.md")) }
 
   @Test(arguments: pages) func everyCommandRuns(_ page: String) async throws {
-    try await withPlatform { platform in
+    // The provider of models that the pages about them speak of.
+    let models = page.hasPrefix("llm") ? try await ModelServer() : nil
+    defer { models?.stop() }
+    let route = models.map {
+      #"llm: {routes: {unified: {upstream: "\#($0.url)", style: openai, credential: {secret: OPENAI_API_KEY}}}}"#
+    }
+    try await withPlatform(configuration: route ?? "") { platform in
       let folder = platform.home + "/docs"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       let path = Checkout.binaries + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")
@@ -22,7 +28,7 @@ import Testing
           "/bin/bash", ["-euo", "pipefail", "-c", "cd \"$0\"; " + block, folder],
           environment: [
             "PATH": path, "PALANA_HOME": platform.home, "PALANA_CONFIG": platform.home + "/config.yaml",
-            "GITHUB_TOKEN": "not-a-real-token",
+            "GITHUB_TOKEN": "not-a-real-token", "OPENAI_API_KEY": ModelServer.openAI,
           ])
         #expect(finished.code == 0, "\(block)\(finished.output)\(finished.error)")
         guard finished.code == 0 else { return }

@@ -65,7 +65,8 @@ struct LLMRefusal: Error, Hashable, Sendable {
   var isFinal: Bool {
     switch reason {
     case .credentialRefused: true
-    default: status == .tooManyRequests && retryAfter == nil
+    // The SDKs wait for a minute at most; a longer pause they shorten to some seconds.
+    default: status == .tooManyRequests && retryAfter.map { $0 > 60 } ?? true
     }
   }
 }
