@@ -25,12 +25,13 @@ package struct AgentSpec: ResourceSpec {
   package var trust: AgentTrust?
   package var egress: AgentEgress?
   package var secrets: [AgentSecret]?
+  package var reasoning: AgentReasoning?
 
   package init(
     owner: UserIdentity? = nil, template: String? = nil, image: String? = nil, command: [String]? = nil,
     workingDirectory: String? = nil, env: [String: String]? = nil, resources: AgentResources? = nil,
     lifecycle: AgentLifecycle? = nil, ports: [AgentPort]? = nil, trust: AgentTrust? = nil, egress: AgentEgress? = nil,
-    secrets: [AgentSecret]? = nil
+    secrets: [AgentSecret]? = nil, reasoning: AgentReasoning? = nil
   ) {
     self.owner = owner
     self.template = template
@@ -44,6 +45,7 @@ package struct AgentSpec: ResourceSpec {
     self.trust = trust
     self.egress = egress
     self.secrets = secrets
+    self.reasoning = reasoning
   }
 }
 

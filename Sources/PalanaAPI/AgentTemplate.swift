@@ -17,13 +17,14 @@ package struct AgentTemplateSpec: ResourceSpec {
   package var lifecycle: AgentLifecycle?
   package var ports: [AgentPort]?
   package var egress: AgentEgress?
+  package var reasoning: AgentReasoning?
   /// Programs that must be on the sandbox's `PATH`, checked before a start.
   package var requires: [RequiredProgram]?
 
   package init(
     description: String? = nil, image: String? = nil, command: [String]? = nil, workingDirectory: String? = nil,
     env: [String: String]? = nil, resources: AgentResources? = nil, lifecycle: AgentLifecycle? = nil,
-    ports: [AgentPort]? = nil, egress: AgentEgress? = nil, requires: [RequiredProgram]? = nil
+    ports: [AgentPort]? = nil, egress: AgentEgress? = nil, reasoning: AgentReasoning? = nil, requires: [RequiredProgram]? = nil
   ) {
     self.description = description
     self.image = image
@@ -34,6 +35,7 @@ package struct AgentTemplateSpec: ResourceSpec {
     self.lifecycle = lifecycle
     self.ports = ports
     self.egress = egress
+    self.reasoning = reasoning
     self.requires = requires
   }
 }

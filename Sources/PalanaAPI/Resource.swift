@@ -119,6 +119,9 @@ extension Resource: Codable {
 package struct Condition: Codable, Hashable, Sendable {
   package enum State: String, Codable, Sendable { case isTrue = "True", isFalse = "False", unknown = "Unknown" }
 
+  /// The type of the condition which says that the LLM gateway took a run for stuck: somebody has to look at it.
+  package static let escalated = "Escalated"
+
   /// For example `Ready`, `NetworkReady`, `SecretsReady`.
   package var type: String
   package var status: State

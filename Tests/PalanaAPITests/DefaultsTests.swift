@@ -64,6 +64,19 @@ import Testing
     #expect(effective.requires == [], "its command does not name what the template needs")
   }
 
+  @Test(
+    arguments: [
+      (nil, AgentReasoning(tier: .complex, maxCalls: 20, maxRepeats: 5, maxToolLoops: 5)),
+      (AgentReasoning(maxRepeats: 1), AgentReasoning(tier: .complex, maxCalls: 20, maxRepeats: 1, maxToolLoops: 5)),
+      (AgentReasoning(tier: .simple), AgentReasoning(tier: .simple, maxRepeats: 5, maxToolLoops: 5)),
+      (AgentReasoning(tier: .simple, maxCalls: 3), AgentReasoning(tier: .simple, maxCalls: 3, maxRepeats: 5, maxToolLoops: 5)),
+    ] as [(AgentReasoning?, AgentReasoning)])
+  func limitsOfReasoning(_ own: AgentReasoning?, _ expected: AgentReasoning) throws {
+    guard case .agentTemplate(let template) = try ManifestDecoder.decode(yaml(fullTemplate)) else { return }
+    #expect(try AgentSpec(template: "mine", reasoning: own).effective(template: template.spec).reasoning == expected)
+    #expect(try AgentSpec(image: "host", reasoning: own).effective(template: nil).reasoning == own)
+  }
+
   @Test(arguments: [
     (AgentSpec(template: "python"), "python"), (AgentSpec(image: "x"), nil), (AgentSpec(command: ["x"]), nil),
     (AgentSpec(template: "", image: "", command: []), "shell"), (AgentSpec(template: "t", image: "x"), "t"),

@@ -34,6 +34,12 @@ import Testing
     ("{resources: {cpu: \"257\", pids: 32769}}", ["spec.resources.cpu", "spec.resources.pids"]),
     ("{lifecycle: {idleAfter: 59s}}", ["spec.lifecycle.idleAfter"]),
     ("{lifecycle: {idleAfter: 1m, restartCount: -1}}", ["spec.lifecycle.restartCount"]),
+    ("{reasoning: {}}", []),
+    ("{reasoning: {tier: complex, maxCalls: 100000, maxRepeats: 15, maxToolLoops: 1}}", []),
+    (
+      "{reasoning: {maxCalls: 0, maxRepeats: 0, maxToolLoops: 16}}",
+      ["spec.reasoning.maxCalls", "spec.reasoning.maxRepeats", "spec.reasoning.maxToolLoops"]
+    ),
     ("{ports: [{name: a, port: 1}, {name: b, port: 65535}]}", []),
     ("{ports: [{name: a, port: 0}, {name: b, port: 65536}]}", ["spec.ports[0].port", "spec.ports[1].port"]),
     ("{ports: [{name: a, port: 1}, {name: a, port: 2}]}", ["spec.ports[1]"]),

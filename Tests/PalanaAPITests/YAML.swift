@@ -46,6 +46,7 @@ let fullAgent = """
         - {id: r1, action: allow, host: api.github.com, ports: [443], methods: [GET], paths: ["/repos/**"], schemes: [https]}
         - {id: r2, host: github.com, git: {repo: apple/swift, push: true, refs: [refs/heads/agent/*]}}
     secrets: [{name: GITHUB_PAT}]
+    reasoning: {tier: simple, maxCalls: 6, maxRepeats: 2, maxToolLoops: 4}
   status:
     phase: Running
     conditions: [{type: Ready, status: "True", reason: Started, message: It runs., lastTransitionTime: "2026-11-21T00:48:35.000000Z"}]
@@ -73,6 +74,7 @@ let fullTemplate = """
     lifecycle: {desired: Stopped, restart: Never, idleAfter: 1h, restartCount: 0}
     ports: [{name: ui, port: 80, browser: false}]
     egress: {rules: [{id: a, action: deny, host: "*.example.com", ports: [80], methods: [POST], paths: [/], schemes: [http]}, {id: g, host: a.test, git: {repo: a/b, push: true, refs: [refs/x]}}]}
+    reasoning: {tier: complex, maxCalls: 20, maxRepeats: 5, maxToolLoops: 5}
     requires: [{name: python3, hint: Install it.}]
   """
 

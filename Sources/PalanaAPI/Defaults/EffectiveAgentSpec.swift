@@ -29,6 +29,8 @@ package struct EffectiveAgentSpec: Hashable, Sendable {
   package var secrets: [String]
   /// Of the template; where the agent has its own command, only what that command names.
   package var requires: [RequiredProgram]
+  /// Nil: no limits.
+  package var reasoning: AgentReasoning?
 }
 
 extension AgentSpec {
@@ -69,7 +71,13 @@ extension AgentSpec {
       trust: AgentTrust(profile: trust?.profile ?? "default", phase: trust?.phase ?? "shadow"),
       rules: (template?.egress?.rules ?? []) + (egress?.rules ?? []),
       secrets: (secrets ?? []).map(\.name),
-      requires: (template?.requires ?? []).filter { Self.given(self.command) == nil || $0.name == command.first })
+      requires: (template?.requires ?? []).filter { Self.given(self.command) == nil || $0.name == command.first },
+      reasoning: effectiveReasoning(template: template))
+  }
+
+  /// What the LLM gateway bounds a run by; nil: nothing.
+  package func effectiveReasoning(template: AgentTemplateSpec?) -> AgentReasoning? {
+    reasoning.map { $0.over(template?.reasoning) } ?? template?.reasoning
   }
 
   /// Empty counts as absent, as in the contract (`image: ""`).

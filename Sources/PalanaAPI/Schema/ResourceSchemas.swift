@@ -40,6 +40,7 @@ extension AgentSpec {
       ("trust", Words.object([("profile", Words.text()), ("phase", Words.text())])),
       ("egress", Workload.egress),
       ("secrets", Words.list(Words.object([("name", Words.text())], required: ["name"]))),
+      ("reasoning", Workload.reasoning),
     ])
   }
 
@@ -75,6 +76,7 @@ extension AgentTemplateSpec {
       ("description", Words.text()), ("image", Workload.image), ("command", Workload.command),
       ("workingDirectory", Workload.workingDirectory), ("env", Words.map()), ("resources", Workload.resources),
       ("lifecycle", Workload.lifecycle), ("ports", Workload.ports), ("egress", Workload.egress),
+      ("reasoning", Workload.reasoning),
       (
         "requires",
         Words.list(
@@ -174,6 +176,18 @@ private enum Workload {
           ("name", Words.text()), ("port", Words.integer(1...65_535)),
           ("browser", Words.flag("Whether people may open it in a browser.")),
         ], required: ["name", "port"]))
+  }
+
+  static var reasoning: JSONValue {
+    Words.object([
+      (
+        "tier",
+        Words.choice(AgentReasoning.Tier.self, "Calls of models in a run: simple 8, complex 15; only maxCalls bounds them when absent.")
+      ),
+      ("maxCalls", Words.integer(1...100_000, "In place of the tier's number.")),
+      ("maxRepeats", Words.integer(1...15, "How often a prompt may come again; 3 when absent.")),
+      ("maxToolLoops", Words.integer(1...15, "How often the same calls of tools may come again in a row; 3 when absent.")),
+    ])
   }
 
   static var egress: JSONValue { Words.object([("rules", Words.list(rule))]) }

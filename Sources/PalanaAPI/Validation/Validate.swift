@@ -44,6 +44,7 @@ extension AgentSpec {
     problems.env(env, "spec.env")
     problems.resources(resources, "spec.resources")
     problems.lifecycle(lifecycle, "spec.lifecycle")
+    problems.reasoning(reasoning, "spec.reasoning")
     problems.agentPorts(ports, "spec.ports")
     problems.name(trust?.profile, "spec.trust.profile")
     problems.name(trust?.phase, "spec.trust.phase")
@@ -68,6 +69,7 @@ extension AgentTemplateSpec {
     problems.env(env, "spec.env")
     problems.resources(resources, "spec.resources")
     problems.lifecycle(lifecycle, "spec.lifecycle")
+    problems.reasoning(reasoning, "spec.reasoning")
     problems.agentPorts(ports, "spec.ports")
     problems.rules(egress?.rules ?? [], "spec.egress.rules")
     for (index, program) in (requires ?? []).enumerated() {

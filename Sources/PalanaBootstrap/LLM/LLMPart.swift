@@ -16,6 +16,7 @@ import ServiceLifecycle
 struct LLMPart: Sendable {
   let gateway: LLMGateway
   let ledger: Ledger
+  let breaker: ReasoningBreaker
   private let store: any ResourceStore
   private let logger: Logger
 
@@ -27,6 +28,7 @@ struct LLMPart: Sendable {
   ) async throws(PalanaError) -> LLMPart? {
     guard !configuration.llm.routes.isEmpty else { return nil }
     let ledger = try await Ledger.open(folder: folder, prices: try prices(configuration.llm.prices), logger: logger)
+    let breaker = try await ReasoningBreaker.open(ledger, logger: logger)
     var routes: [LLMRoute] = []
     for (name, file) in configuration.llm.routes.sorted(by: { $0.key < $1.key }) { routes.append(try file.route(name)) }
     guard let port = UInt16(exactly: listen.port) else { throw PalanaError(.invalid, "llm.listen: \(listen.port) is not a port") }
@@ -38,8 +40,9 @@ struct LLMPart: Sendable {
     }
     return LLMPart(
       gateway: try LLMGateway(
-        configuration: gateway, ledger: ledger, secrets: secrets, audit: { spool.makeWriter(label: "llm-\($0)") }, logger: logger),
-      ledger: ledger, store: store, logger: logger)
+        configuration: gateway, ledger: ledger, secrets: secrets, audit: { spool.makeWriter(label: "llm-\($0)") },
+        breaker: breaker, logger: logger),
+      ledger: ledger, breaker: breaker, store: store, logger: logger)
   }
 
   private static func prices(_ path: String) throws(PalanaError) -> PriceTable {
@@ -56,12 +59,12 @@ struct LLMPart: Sendable {
   }
 
   /// The same agents as the egress gateway has.
-  func apply(_ snapshot: EgressSnapshot) async {
+  func apply(_ snapshot: EgressSnapshot, _ reasoning: [AgentID: AgentReasoning]) async {
     var agents: [IPAddress: LLMAgent] = [:]
     for agent in snapshot.all {
       agents[agent.source] = LLMAgent(
         id: agent.id, name: agent.subject.name, owner: agent.subject.owner, template: agent.subject.template, instance: agent.instance,
-        isKilled: agent.isKilled)
+        isKilled: agent.isKilled, reasoning: reasoning[agent.id])
     }
     await gateway.apply(LLMSnapshot(agents, secrets: snapshot.bindings))
   }
@@ -69,7 +72,23 @@ struct LLMPart: Sendable {
   /// Budgets as they are in the store now.
   func readBudgets() async throws(PalanaError) { ledger.apply(try await store.list(LLMBudgetSpec.self, owner: nil)) }
 
-  var services: [any Service] { [ledger, gateway, BudgetFollower(part: self, store: store, logger: logger)] }
+  /// - Parameter escalate: marks a run as stuck.
+  func services(escalate: @escaping @Sendable (ReasoningBreaker.Escalation) async -> Void) -> [any Service] {
+    [
+      ledger, breaker, gateway, BudgetFollower(part: self, store: store, logger: logger),
+      EscalationTeller(breaker: breaker, escalate: escalate),
+    ]
+  }
+}
+
+/// Tells of runs that are stuck.
+private struct EscalationTeller: Service {
+  let breaker: ReasoningBreaker
+  let escalate: @Sendable (ReasoningBreaker.Escalation) async -> Void
+
+  func run() async throws {
+    for await escalation in breaker.escalations.cancelOnGracefulShutdown() { await escalate(escalation) }
+  }
 }
 
 /// Keeps the ledger in step with the budgets in the store.

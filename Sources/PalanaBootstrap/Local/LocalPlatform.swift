@@ -54,15 +54,17 @@ struct LocalPlatform: Service {
     let llm = try await llmPart(values)
     let projection = EgressProjection(
       store: store, book: book, proxyToken: tokens.token(uid:),
-      apply: { snapshot in
+      apply: { snapshot, reasoning in
         await gateway.apply(snapshot)
-        await llm?.apply(snapshot)
+        await llm?.apply(snapshot, reasoning)
       }, logger: logger)
     let runtime = SandboxRuntime(configuration: sandboxConfiguration(authority), logger: logger)
     try await runtime.prepare()
     let activity = ActivityBook()
+    var engineConfiguration = try engineConfiguration(tokens, projection, activity)
+    engineConfiguration.runEnded = { ended in llm?.breaker.end(ended.agent, run: ended.run, isSuccess: ended.isSuccess) }
     let engine = LocalEngine(
-      configuration: try engineConfiguration(tokens, projection, activity), store: store, runtime: runtime, network: network,
+      configuration: engineConfiguration, store: store, runtime: runtime, network: network,
       audit: audit, logger: logger)
     let testing = EgressTesting(store: store, book: book, addresses: addresses, staticHosts: staticHosts)
     let attack = AgentAttack(
@@ -97,7 +99,8 @@ struct LocalPlatform: Service {
     values.revoke(try await killedAgents())
     let recovering = EngineStart(engine: engine)
     let ended = await runServices(
-      [stored, endpoints, values] + (llm?.services ?? []) + [gateway, projection, recovering, control, idle], stopper: stopper)
+      [stored, endpoints, values] + (llm?.services { await engine.escalate($0) } ?? []) + [gateway, projection, recovering, control, idle],
+      stopper: stopper)
     if stopper.stopsAgents { try await engine.stopEverything() }
     if stopper.stopsAgents { try await network.removeEverything() }
     for guardrail in guardrails { await (guardrail as? any GuardrailShutdown)?.close() }

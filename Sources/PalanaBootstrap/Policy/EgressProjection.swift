@@ -1,5 +1,5 @@
 package import Logging
-import PalanaAPI
+package import PalanaAPI
 package import PalanaCore
 package import PalanaEgress
 package import PalanaLocal
@@ -11,7 +11,7 @@ package actor EgressProjection {
   private let store: any ResourceStore
   private let book: PolicyBook
   private let proxyToken: @Sendable (_ uid: String) -> Redacted<String>
-  private let apply: @Sendable (EgressSnapshot) async -> Void
+  private let apply: @Sendable (EgressSnapshot, _ reasoning: [AgentID: AgentReasoning]) async -> Void
   private let logger: Logger
   private var live: [AgentID: LiveAgentFacts] = [:]
   private var version: UInt64 = 0
@@ -21,7 +21,7 @@ package actor EgressProjection {
 
   package init(
     store: any ResourceStore, book: PolicyBook, proxyToken: @escaping @Sendable (String) -> Redacted<String>,
-    apply: @escaping @Sendable (EgressSnapshot) async -> Void, logger: Logger
+    apply: @escaping @Sendable (EgressSnapshot, _ reasoning: [AgentID: AgentReasoning]) async -> Void, logger: Logger
   ) {
     self.store = store
     self.book = book
@@ -47,7 +47,7 @@ package actor EgressProjection {
       bindings: try await store.list(SecretBindingSpec.self, owner: nil), orders: try await store.list(KillOrderSpec.self, owner: nil))
     version += 1
     await apply(
-      try inputs.snapshot(version: version, live: live, book: book, proxyToken: proxyToken, logger: logger))
+      try inputs.snapshot(version: version, live: live, book: book, proxyToken: proxyToken, logger: logger), inputs.reasoning)
   }
 }
 

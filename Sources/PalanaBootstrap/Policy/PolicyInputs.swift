@@ -48,10 +48,24 @@ struct PolicyInputs: Hashable, Sendable {
       let template = agent.spec.effectiveTemplateName.flatMap { templates[$0] }
       served.append(
         EgressAgent(
-          subject: subject, source: facts.address, proxyToken: proxyToken(facts.uid),
+          subject: subject, source: facts.address, instance: facts.run, proxyToken: proxyToken(facts.uid),
           decisions: book.core(for: agent, template: template, policies: policies), bindings: own, isKilled: isKilled(agent)))
     }
     return try EgressSnapshot(version: version, agents: served, watched: watched)
+  }
+
+  /// What bounds the runs of agents at the LLM gateway, as far as something does.
+  var reasoning: [AgentID: AgentReasoning] {
+    var specs: [String: AgentTemplateSpec] = [:]
+    for template in templates where template.spec.reasoning != nil { specs[template.metadata.name.text] = template.spec }
+    var limits: [AgentID: AgentReasoning] = [:]
+    for agent in agents {
+      guard let owner = agent.spec.owner,
+        let written = agent.spec.effectiveReasoning(template: agent.spec.effectiveTemplateName.flatMap { specs[$0] })
+      else { continue }
+      limits[AgentID(owner: owner, name: agent.metadata.name)] = written
+    }
+    return limits
   }
 
   /// A binding that cannot be read binds nothing; its placeholder is then unknown to the gateway, and refused.

@@ -23,6 +23,7 @@ struct AgentDescription {
     sections.add("Limits", LimitText.text(spec.resources))
     sections.add("Restart", spec.lifecycle?.restart?.rawValue)
     sections.add("Idle after", spec.lifecycle?.idleAfter?.description)
+    sections.add("Reasoning", LimitText.text(spec.reasoning))
     if !agent.isIdle, let warned = agent.metadata.annotations?[IdleAnnotation.warned].flatMap({ Timestamp(parsing: $0) }),
       warned >= status?.lastActivity ?? warned, status?.phase == .running
     {

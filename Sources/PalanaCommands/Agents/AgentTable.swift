@@ -31,7 +31,13 @@ enum AgentTable {
       case .failed, .killed: .bad
       case .stopped, .idle: .faint
       }
-    return .init(phase.rawValue, tone)
+    guard isEscalated(agent) else { return .init(phase.rawValue, tone) }
+    return .init("\(phase.rawValue), Escalated", .bad)
+  }
+
+  /// Whether the LLM gateway took its present run, or its last one, for stuck.
+  private static func isEscalated(_ agent: Agent) -> Bool {
+    agent.status?.conditions?.contains { $0.type == Condition.escalated && $0.status == .isTrue } ?? false
   }
 
   /// For example `0 Completed 5m ago`.

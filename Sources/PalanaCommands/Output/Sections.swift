@@ -51,4 +51,14 @@ enum LimitText {
     ].compactMap { $0 }
     return parts.isEmpty ? nil : parts.joined(separator: ", ")
   }
+
+  /// For example `simple, at most 6 calls, 2 repeats`; nil when there are no limits.
+  static func text(_ reasoning: AgentReasoning?) -> String? {
+    guard let reasoning else { return nil }
+    let parts = [
+      reasoning.tier?.rawValue, reasoning.maxCalls.map { "at most \($0) calls" }, reasoning.maxRepeats.map { "\($0) repeats" },
+      reasoning.maxToolLoops.map { "\($0) tool loops" },
+    ].compactMap { $0 }
+    return parts.isEmpty ? "repeats and tool loops only" : parts.joined(separator: ", ")
+  }
 }

@@ -31,6 +31,7 @@ struct TemplateShow: PalanaCommand {
     sections.add("Limits", LimitText.text(spec.resources))
     sections.add("Restart", spec.lifecycle?.restart?.rawValue)
     sections.add("Idle after", spec.lifecycle?.idleAfter?.description)
+    sections.add("Reasoning", LimitText.text(spec.reasoning))
     sections.add("Variables", spec.env?.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
     sections.add("Ports", spec.ports?.map { "\($0.name) \($0.port)\($0.browser == true ? " (browser)" : "")" })
     sections.add("Egress", spec.egress?.rules?.map { "\(($0.action ?? .allow).rawValue) \(EgressRuleText.text($0))" })

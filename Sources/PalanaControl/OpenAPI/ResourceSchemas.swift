@@ -111,6 +111,13 @@ enum ResourceSchemas {
     of: Schema.object(
       required: ["name": Schema.text, "port": Schema.integer], optional: ["browser": Schema.boolean]))
 
+  static let reasoning = Schema.object(
+    "When the LLM gateway takes a run for stuck.",
+    optional: [
+      "tier": Schema.choice(AgentReasoning.Tier.self), "maxCalls": Schema.integer, "maxRepeats": Schema.integer,
+      "maxToolLoops": Schema.integer,
+    ])
+
   static let egress = Schema.object(optional: ["rules": Schema.list(of: Schema.reference("EgressRule"))])
 
   private static let selector = Schema.object(
@@ -123,14 +130,14 @@ enum ResourceSchemas {
       "owner": Schema.text, "template": Schema.text, "image": Schema.text, "command": Schema.texts,
       "workingDirectory": Schema.text, "env": Schema.textMap, "resources": resources, "lifecycle": lifecycle,
       "ports": ports, "trust": Schema.object(optional: ["profile": Schema.text, "phase": Schema.text]),
-      "egress": egress, "secrets": Schema.list(of: Schema.object(required: ["name": Schema.text])),
+      "egress": egress, "secrets": Schema.list(of: Schema.object(required: ["name": Schema.text])), "reasoning": reasoning,
     ])
 
   private static let templateSpec = Schema.object(
     optional: [
       "description": Schema.text, "image": Schema.text, "command": Schema.texts, "workingDirectory": Schema.text,
       "env": Schema.textMap, "resources": resources, "lifecycle": lifecycle, "ports": ports, "egress": egress,
-      "requires": Schema.list(of: Schema.object(required: ["name": Schema.text, "hint": Schema.text])),
+      "reasoning": reasoning, "requires": Schema.list(of: Schema.object(required: ["name": Schema.text, "hint": Schema.text])),
     ])
 
   static let lastExit = Schema.object(

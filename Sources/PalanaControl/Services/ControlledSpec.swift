@@ -60,7 +60,7 @@ extension AgentSpec: ControlledSpec {
   /// A new agent has no network yet, and a start or a stop is no new decision.
   package static func changesDecisions(from old: Agent?, to new: Agent?) -> Bool {
     guard let old, let new else { return false }
-    return old.spec.egress != new.spec.egress || old.metadata.labels != new.metadata.labels
+    return old.spec.egress != new.spec.egress || old.spec.reasoning != new.spec.reasoning || old.metadata.labels != new.metadata.labels
       || old.spec.effectiveTemplateName != new.spec.effectiveTemplateName
   }
 }
@@ -76,7 +76,7 @@ extension AgentTemplateSpec: ControlledSpec {
   }
 
   package static func changesDecisions(from old: AgentTemplate?, to new: AgentTemplate?) -> Bool {
-    old?.spec.egress != new?.spec.egress
+    old?.spec.egress != new?.spec.egress || old?.spec.reasoning != new?.spec.reasoning
   }
 }
 

@@ -15,7 +15,9 @@ extension Call {
       return LLMRefusal(
         .forbidden, .redactionFailed, "what must not be in a prompt could not be looked for in this one in time (pattern ‘\(error.name)’)")
     }
-    do throws(DialectError) { self.scan = try RequestScan(body, dialect: scan.call.dialect) } catch { return LLMRefusal(error) }
+    do throws(DialectError) { self.scan = try RequestScan(body, dialect: scan.call.dialect, findsTurns: countsReasoning) } catch {
+      return LLMRefusal(error)
+    }
     return nil
   }
 

@@ -41,6 +41,7 @@ final class Call {
   var redactions: [String: Int] = [:]
   var scan: RequestScan?
   var reservation: Reservation?
+  var ticket: ReasoningBreaker.Ticket?
   var attempts = 0
   var tried: Set<Int> = []
   /// Upstreams that cannot answer this request.
@@ -160,14 +161,16 @@ final class Call {
     switch endpoint.purpose {
     case .models where !route.models.allowed.isEmpty || !route.models.aliases.isEmpty: return answerModels(route)
     case .call(let dialect):
-      do throws(DialectError) { scan = try RequestScan(body, dialect: dialect) } catch { return refuse(LLMRefusal(error)) }
-      if let refusal = redact() ?? judge(route) { return refuse(refusal) }
+      do throws(DialectError) { scan = try RequestScan(body, dialect: dialect, findsTurns: countsReasoning) } catch {
+        return refuse(LLMRefusal(error))
+      }
+      if let refusal = redact() ?? judge(route) ?? judgeReasoning() { return refuse(refusal) }
       if let refusal = reserve(route) { return refuse(refusal) }
     case .countTokens:
       do throws(DialectError) { scan = try RequestScan(body, dialect: .anthropicMessages) } catch { return refuse(LLMRefusal(error)) }
       if let refusal = redact() ?? judge(route) { return refuse(refusal) }
       if fitUpstreams == 0 { return countTokens() }
-    case .anything: if let refusal = reserve(route) { return refuse(refusal) }
+    case .anything: if let refusal = judgeReasoning() ?? reserve(route) { return refuse(refusal) }
     case .models: break
     }
     guard fitUpstreams > 0 else { return refuse(unspoken(route)) }
@@ -293,6 +296,7 @@ final class Call {
     phase = .ended
     pause?.cancel()
     loop.give(bodyBytes: received, of: agent.id)
+    giveBackReasoning(status)
     let settled = settle(outcome)
     var event = event(decision, reason: reason, status: status, settled)
     event.details.merge(details) { own, _ in own }

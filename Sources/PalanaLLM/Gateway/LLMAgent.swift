@@ -1,3 +1,4 @@
+package import PalanaAPI
 package import PalanaCore
 package import PalanaSecrets
 
@@ -12,9 +13,12 @@ package struct LLMAgent: Hashable, Sendable {
   package var instance: String
   /// Whether the kill switch holds it: nothing of it passes.
   package var isKilled: Bool
+  /// What bounds each of its runs; nil: nothing.
+  package var reasoning: AgentReasoning?
 
   package init(
-    id: AgentID, name: ResourceName, owner: UserIdentity, template: String? = nil, instance: String = "", isKilled: Bool = false
+    id: AgentID, name: ResourceName, owner: UserIdentity, template: String? = nil, instance: String = "", isKilled: Bool = false,
+    reasoning: AgentReasoning? = nil
   ) {
     self.id = id
     self.name = name
@@ -22,6 +26,7 @@ package struct LLMAgent: Hashable, Sendable {
     self.template = template
     self.instance = instance
     self.isKilled = isKilled
+    self.reasoning = reasoning
   }
 
   /// Whether what `other` opened may go on as this one's.

@@ -12,6 +12,7 @@ struct LLMShared: Sendable {
   let redactor: Redactor
   let http: HTTPClient
   let ledger: Ledger
+  let breaker: ReasoningBreaker?
   let secrets: any SecretValueSource
   let learner: FingerprintLearner
   let bridge: WorkBridge

@@ -15,6 +15,7 @@ struct LLMRefusal: Error, Hashable, Sendable {
     case budgetExceeded = "budget_exceeded"
     case requestOverBudget = "request_over_budget"
     case tooManyCalls = "too_many_calls"
+    case reasoningLimit = "reasoning_limit"
     case ledgerUnavailable = "ledger_unavailable"
     case auditUnavailable = "audit_unavailable"
     case secretUnavailable = "secret_unavailable"
@@ -51,8 +52,7 @@ struct LLMRefusal: Error, Hashable, Sendable {
   var isDenial: Bool {
     switch reason {
     case .agentKilled, .routeUnknown, .endpointUnknown, .malformedRequest, .untranslatable, .requestTooLarge, .modelNotAllowed,
-      .budgetExceeded, .requestOverBudget, .tooManyCalls, .secretLeak,
-      .redactionFailed:
+      .budgetExceeded, .requestOverBudget, .tooManyCalls, .secretLeak, .redactionFailed, .reasoningLimit:
       true
     case .ledgerUnavailable, .auditUnavailable, .secretUnavailable, .credentialRefused, .upstreamUnreachable, .upstreamTimeout,
       .upstreamFailed,

@@ -31,6 +31,17 @@ struct EngineMemory: Codable, Hashable, Sendable {
   var oomKills: Int
   /// Why the last attempt to start failed; nil when it did not.
   var startFailure: StartFailure?
+  /// Tells this run from every other; nil: it was started before there was a name for it.
+  var run: String?
+  /// Why the run was taken for stuck; nil when it was not.
+  var escalation: Escalation?
+
+  struct Escalation: Codable, Hashable, Sendable {
+    /// One CamelCase word.
+    var reason: String
+    var message: String
+    var time: Timestamp
+  }
 
   struct StartFailure: Codable, Hashable, Sendable {
     var message: String

@@ -12,10 +12,12 @@ extension LocalEngine {
     var memory = EngineMemory(
       uid: situation.agent.metadata.uid ?? "", restartCount: situation.wish.restartCount,
       processFingerprint: situation.wish.processFingerprint, endedByEngine: false, failures: failures,
-      restarts: restarts, oomKills: situation.memory?.oomKills ?? 0, startFailure: nil)
+      restarts: restarts, oomKills: situation.memory?.oomKills ?? 0, startFailure: nil, run: RandomToken.hex(bytes: 8))
+    escalations[id] = nil
     try await writeStatus(situation, phase: .pending)
     do throws(PalanaError) {
-      try await startSandbox(situation)
+      try await startSandbox(situation, run: memory.run ?? "")
+      memory.escalation = takeEscalation(of: id, run: memory.run)
       try self.memory.write(memory, for: id)
     } catch {
       progress[id] = nil
@@ -42,7 +44,7 @@ extension LocalEngine {
     try await writeStatus(present, phase: .running)
   }
 
-  private func startSandbox(_ situation: Situation) async throws(PalanaError) {
+  private func startSandbox(_ situation: Situation, run: String) async throws(PalanaError) {
     let key = situation.key
     let id = key.id
     if let name = situation.agent.spec.effectiveTemplateName, situation.template == nil {
@@ -61,7 +63,7 @@ extension LocalEngine {
     preparing[id] = allocation.address
     defer { preparing[id] = nil }
     let handle = try await network.prepare(id, address: allocation.address)
-    live[id] = LiveAgentFacts(name: key.name, owner: key.owner, uid: plan.uid, address: allocation.address)
+    live[id] = LiveAgentFacts(name: key.name, owner: key.owner, uid: plan.uid, address: allocation.address, run: run)
     try await configuration.publish(live)
     try await applyPeers()
     let reporter = progressReporter
@@ -83,6 +85,8 @@ extension LocalEngine {
           processFingerprint: situation.wish.processFingerprint, endedByEngine: true, failures: 0, restarts: 0,
           oomKills: 0, startFailure: nil)
       memory.endedByEngine = true
+      // It may have been taken for stuck since this round began.
+      if let present = self.memory.read(id), present.run == memory.run { memory.escalation = present.escalation }
       try self.memory.write(memory, for: id)
       let exit = isKill ? try await runtime.kill(id) : try await runtime.stop(id, grace: .seconds(10))
       if let exit {

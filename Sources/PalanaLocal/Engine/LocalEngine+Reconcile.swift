@@ -34,6 +34,7 @@ extension LocalEngine {
 
   private func act(on situation: Situation) async throws(PalanaError) {
     let id = situation.key.id
+    reportEnd(situation)
     let decision = LifecycleDecision.next(
       wish: situation.wish, memory: situation.memory, sandbox: runtime.state(of: id),
       policy: configuration.restartPolicy, now: configuration.clock.now())
@@ -115,6 +116,7 @@ extension LocalEngine {
 
   /// The agent left the store without passing through deletion (the daemon was down): removes what is left.
   private func forget(_ key: Key) async throws(PalanaError) {
+    reportRemoval(of: key.id)
     try await withdraw(key)
     if case .running = runtime.state(of: key.id) { _ = try await runtime.kill(key.id) }
     if runtime.state(of: key.id) != .absent { try await runtime.remove(key.id, purge: false) }
@@ -128,6 +130,7 @@ extension LocalEngine {
   private func delete(_ situation: Situation) async throws(PalanaError) {
     let key = situation.key
     try await stop(situation, isKill: false)
+    reportRemoval(of: key.id)
     let purge = situation.agent.metadata.annotations?[EngineAnnotation.purge] == "true"
     try await runtime.remove(key.id, purge: purge)
     if purge { try await configuration.purgeSecrets(key.owner, key.name) }

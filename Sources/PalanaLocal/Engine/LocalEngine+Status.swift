@@ -40,6 +40,7 @@ extension LocalEngine {
     // As late as possible: a round that began before a kill must not write over what the kill wrote.
     status.phase = contained.contains(id) ? .killed : phase
     status.conditions = [ready(situation, status: status, previous: previous, waiting: waiting)]
+    if let escalated = escalated(situation, memory) { status.conditions?.append(escalated) }
     _ = try await store.updateStatus(
       AgentSpec.self, owner: situation.key.owner, name: situation.key.name, uid: situation.agent.metadata.uid ?? "",
       status: status)

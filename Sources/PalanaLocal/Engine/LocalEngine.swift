@@ -33,6 +33,8 @@ package actor LocalEngine {
   var preparing: [AgentID: IPAddress] = [:]
   /// Agents that a kill has cut off: nothing of theirs is started until they are restored, whatever the store says at that moment.
   var contained: Set<AgentID> = []
+  /// Runs that were taken for stuck before their start was remembered.
+  var escalations: [AgentID: (run: String, EngineMemory.Escalation)] = [:]
   /// Progress of starts that take long, for the status.
   var progress: [AgentID: String] = [:]
   let progressReports: AsyncStream<(Key, String)>
@@ -66,7 +68,9 @@ package actor LocalEngine {
       if orders.contains(where: { $0.spec.target.covers(agent) }) { contained.insert(id) }
       guard case .running = runtime.state(of: id), !contained.contains(id) else { continue }
       let allocation = configuration.allocation(index: try await configuration.allocate(id))
-      live[id] = LiveAgentFacts(name: agent.metadata.name, owner: owner, uid: uid, address: allocation.address)
+      let remembered = memory.read(id)
+      let run = remembered?.uid == uid ? remembered?.run ?? "" : ""
+      live[id] = LiveAgentFacts(name: agent.metadata.name, owner: owner, uid: uid, address: allocation.address, run: run)
     }
     for (id, state) in runtime.list() where !known.contains(id) {
       logger.warning("sandbox of no agent removed", metadata: ["agent.id": "\(id)"])

@@ -19,6 +19,8 @@ package struct LocalEngineConfiguration: Sendable {
   package var clock = WallClock.system
   /// When an agent was active last; nil: nobody knows of anything.
   package var activity: @Sendable (AgentID) -> Timestamp? = { _ in nil }
+  /// Is told how runs ended: each once at least, also those that ended while the daemon was down.
+  package var runEnded: @Sendable (EndedRun) -> Void = { _ in }
 
   /// The second factor of an agent's identity, from its uid.
   package var proxyToken: @Sendable (_ uid: String) -> Redacted<String>
@@ -64,17 +66,34 @@ package struct LocalEngineConfiguration: Sendable {
   }
 }
 
+/// How one run of an agent ended.
+package struct EndedRun: Hashable, Sendable {
+  package var agent: AgentID
+  package var run: String
+  /// Whether its process came to its end by itself, with code 0.
+  package var isSuccess: Bool
+
+  package init(agent: AgentID, run: String, isSuccess: Bool) {
+    self.agent = agent
+    self.run = run
+    self.isSuccess = isSuccess
+  }
+}
+
 /// What gateways must know of an agent that has a network.
 package struct LiveAgentFacts: Hashable, Sendable {
   package var name: ResourceName
   package var owner: UserIdentity
   package var uid: String
   package var address: IPAddress
+  /// Tells this run from every other of the agent; empty: unknown.
+  package var run: String
 
-  package init(name: ResourceName, owner: UserIdentity, uid: String, address: IPAddress) {
+  package init(name: ResourceName, owner: UserIdentity, uid: String, address: IPAddress, run: String = "") {
     self.name = name
     self.owner = owner
     self.uid = uid
     self.address = address
+    self.run = run
   }
 }

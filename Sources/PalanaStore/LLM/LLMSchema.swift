@@ -51,6 +51,21 @@ enum LLMSchema {
           CREATE TABLE journal (file TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID, STRICT;
           """)
     }
+    migrator.registerMigration("2-runs") { db in
+      // One open run for each agent: the last one that called a model under limits. Of runs that came to a good end the newest are kept.
+      try db.execute(
+        sql: """
+          CREATE TABLE open_run (
+            agent_id TEXT PRIMARY KEY, run TEXT NOT NULL, owner TEXT NOT NULL, tier TEXT NOT NULL, calls INTEGER NOT NULL,
+            trip TEXT NOT NULL, count INTEGER NOT NULL, bound INTEGER NOT NULL, time INTEGER NOT NULL
+          ) WITHOUT ROWID, STRICT;
+          CREATE TABLE good_run (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, agent_id TEXT NOT NULL, owner TEXT NOT NULL, tier TEXT NOT NULL,
+            calls INTEGER NOT NULL
+          ) STRICT;
+          CREATE INDEX good_run_of ON good_run (owner, tier, seq);
+          """)
+    }
     return migrator
   }
 }

@@ -48,13 +48,15 @@ final class GatewayWorld: Sendable {
 
   let gateway: LLMGateway
   let ledger: Ledger
+  let breaker: ReasoningBreaker
   let trail: Trail
   let alice: LLMAgent
   let bob: LLMAgent
 
-  private init(_ gateway: LLMGateway, _ ledger: Ledger, _ trail: Trail, _ alice: LLMAgent, _ bob: LLMAgent) {
+  private init(_ gateway: LLMGateway, _ ledger: Ledger, _ breaker: ReasoningBreaker, _ trail: Trail, _ alice: LLMAgent, _ bob: LLMAgent) {
     self.gateway = gateway
     self.ledger = ledger
+    self.breaker = breaker
     self.trail = trail
     self.alice = alice
     self.bob = bob
@@ -103,7 +105,7 @@ final class GatewayWorld: Sendable {
 
   static func run(
     _ routes: [LLMRoute], budgets: [LLMBudget] = [], secrets: Secrets = Secrets(), limits: LLMLimits = LLMLimits(),
-    _ body: (GatewayWorld) async throws -> Void
+    reasoning: AgentReasoning? = nil, _ body: (GatewayWorld) async throws -> Void
   ) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let folder = FileManager.default.temporaryDirectory.appending(path: "palana-llm-\(RandomToken.hex(bytes: 6))").path()
@@ -111,17 +113,21 @@ final class GatewayWorld: Sendable {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let ledger = try await Ledger.open(folder: folder, prices: .builtIn, logger: logger)
     ledger.apply(budgets)
+    let breaker = try await ReasoningBreaker.open(ledger, logger: logger)
     let trail = Trail()
     let loopback = try #require(IPAddress("127.0.0.1"))
     var configuration = LLMGatewayConfiguration(listenAddress: loopback, routes: routes)
     configuration.threads = 2
     configuration.limits = limits
-    let gateway = try LLMGateway(configuration: configuration, ledger: ledger, secrets: secrets, audit: { _ in trail }, logger: logger)
+    let gateway = try LLMGateway(
+      configuration: configuration, ledger: ledger, secrets: secrets, audit: { _ in trail }, breaker: breaker, logger: logger)
     try await gateway.listen()
-    let world = GatewayWorld(
-      gateway, ledger, trail, try agent("demo", of: "alice@example.com"), try agent("other", of: "bob@example.com"))
+    var alice = try agent("demo", of: "alice@example.com")
+    (alice.instance, alice.reasoning) = ("run-1", reasoning)
+    let world = GatewayWorld(gateway, ledger, breaker, trail, alice, try agent("other", of: "bob@example.com"))
     try await world.show(alice: false)
-    let group = ServiceGroup(configuration: .init(services: [.init(service: ledger), .init(service: gateway)], logger: logger))
+    let group = ServiceGroup(
+      configuration: .init(services: [.init(service: ledger), .init(service: breaker), .init(service: gateway)], logger: logger))
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await group.run() }
       let result: Result<Void, any Error>

@@ -2,6 +2,8 @@
 struct PromptMeter {
   /// Whether numbers are tokens.
   var countsNumbers = false
+  /// Where the objects of a list stand; nil when nobody asks.
+  var turns: TurnPlaces?
 
   private var text = TextSize()
   private var images = 0
@@ -29,6 +31,8 @@ struct PromptMeter {
       case .number(let range):
         text.signs &+= countsNumbers ? 0 : range.count
         numbers += 1
+      case .beginObject: if tokens.depth == outside + 2 { turns?.begin(tokens.index - 1) }
+      case .endObject: if tokens.depth == outside + 1 { turns?.end(tokens.index) }
       default: break
       }
       name = nil
@@ -59,6 +63,26 @@ struct PromptMeter {
     }
     text += TextSize(value, bytes)
   }
+}
+
+/// Where the last objects of a list stand.
+struct TurnPlaces {
+  private var places: [Range<Int>] = []
+  /// Where the next one goes, once there are as many as are kept.
+  private var oldest = 0
+  private var start: Int?
+
+  mutating func begin(_ index: Int) { start = index }
+
+  mutating func end(_ index: Int) {
+    guard let start else { return }
+    self.start = nil
+    guard places.count == RequestScan.mostTurns else { return places.append(start..<index) }
+    places[oldest] = start..<index
+    oldest = (oldest + 1) % RequestScan.mostTurns
+  }
+
+  var inOrder: [Range<Int>] { oldest == 0 ? places : Array(places[oldest...] + places[..<oldest]) }
 }
 
 /// What is given in base64 in place of an address.

@@ -7,7 +7,12 @@ struct RequestReader {
   private var tokens = JSONTokenizer()
   private var seen: UInt32 = 0
 
-  init(scan: RequestScan) { self.scan = scan }
+  private let findsTurns: Bool
+
+  init(scan: RequestScan, findsTurns: Bool) {
+    self.scan = scan
+    self.findsTurns = findsTurns
+  }
 
   private mutating func note(_ error: DialectError) { if problem == nil { problem = error } }
 
@@ -204,8 +209,13 @@ struct RequestReader {
   ) throws(JSONFlaw) -> Shape {
     var meter = PromptMeter()
     if member == .input { meter.countsNumbers = scan.call.dialect == .openAIEmbeddings }
+    if findsTurns, member == .messages || member == .input { meter.turns = TurnPlaces() }
     let first = try meter.read(&tokens, bytes)
     meter.add(to: &scan.call)
+    if let turns = meter.turns {
+      scan.turns = turns.inOrder
+      if case .text(let text) = first { scan.turnText = text.range }
+    }
     let shape: Shape =
       switch first {
       case .text: .text

@@ -13,6 +13,10 @@ package struct RequestScan: Hashable, Sendable {
   /// The values of the members that bound the output, where they stand.
   var limits: [Limit] = []
   var streamOptions: StreamOptions?
+  /// What is said in the conversation, in order: the last ``mostTurns`` objects of its list. Empty when nobody asked for it.
+  var turns: [Range<Int>] = []
+  /// The content of a conversation that is one text.
+  var turnText: Range<Int>?
 
   struct Limit: Hashable, Sendable {
     var member: RequestMember
@@ -31,15 +35,21 @@ package struct RequestScan: Hashable, Sendable {
 
   /// The longest name of a model, in bytes.
   static let longestModel = 256
+  /// Of how many turns of a conversation it is kept where they stand.
+  static let mostTurns = 128
 
+  /// - Parameter findsTurns: whether it is kept where the turns of the conversation stand.
   /// - Throws: ``DialectError``.
-  package init(_ body: ByteBuffer, dialect: Dialect) throws(DialectError) { try self.init(body.readableBytesUInt8Span, dialect: dialect) }
+  package init(_ body: ByteBuffer, dialect: Dialect, findsTurns: Bool = false) throws(DialectError) {
+    try self.init(body.readableBytesUInt8Span, dialect: dialect, findsTurns: findsTurns)
+  }
 
+  /// - Parameter findsTurns: whether it is kept where the turns of the conversation stand.
   /// - Throws: ``DialectError``.
-  package init(_ bytes: borrowing Span<UInt8>, dialect: Dialect) throws(DialectError) {
+  package init(_ bytes: borrowing Span<UInt8>, dialect: Dialect, findsTurns: Bool = false) throws(DialectError) {
     call = ModelCall(dialect: dialect, model: "")
     call.wantsUsage = dialect != .openAIChat
-    var reader = RequestReader(scan: self)
+    var reader = RequestReader(scan: self, findsTurns: findsTurns)
     do throws(JSONFlaw) {
       try reader.read(bytes)
     } catch {

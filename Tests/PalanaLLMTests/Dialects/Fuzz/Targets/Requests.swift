@@ -6,7 +6,7 @@ import PalanaCore
 @testable import PalanaLLM
 
 extension FuzzTarget {
-  static let dialects = [llmRequest, llmEdit, llmEvents, llmUsage, llmTranslation, llmStream]
+  static let dialects = [llmRequest, llmEdit, llmConversation, llmEvents, llmUsage, llmTranslation, llmStream]
 
   static let requestSeeds = [
     #"{"model":"gpt-4.1","messages":[{"role":"system","content":"be brief"},{"role":"user","content":[{"type":"text","text":"h\u00e9€"}]}],"stream":true}"#,
