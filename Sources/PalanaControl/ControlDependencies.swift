@@ -58,11 +58,13 @@ package struct ControlDependencies: Sendable {
   package var activity: ActivityBook
   /// Of others' audit trails; nil: nothing is collected.
   package var collection: AuditCollection?
+  /// Of language models; nil: there are no routes to any, or their gateways are elsewhere.
+  package var llm: LLMProbe?
 
   package init(
     scopes: Scopes, audit: any AuditSink, auditReader: any AuditReader, system: SystemProbe, userNames: UserNames = .system,
     clock: WallClock = .system, timer: any Clock<Duration> = ContinuousClock(), killEffort: PlaneCutter.Effort = .init(),
-    activity: ActivityBook = ActivityBook(), collection: AuditCollection? = nil
+    activity: ActivityBook = ActivityBook(), collection: AuditCollection? = nil, llm: LLMProbe? = nil
   ) {
     self.scopes = scopes
     self.audit = audit
@@ -74,5 +76,6 @@ package struct ControlDependencies: Sendable {
     self.killEffort = killEffort
     self.activity = activity
     self.collection = collection
+    self.llm = llm
   }
 }

@@ -155,6 +155,8 @@ struct ControlServices {
   let egress: EgressRuleService
   let kills: KillService
   let audit: AuditService
+  let models: LLMService
+  let credentials: LLMCredentialService
 
   init(_ scope: ControlScope, _ dependencies: ControlDependencies, _ configuration: ControlConfiguration, _ trail: AuditTrail) {
     let store = scope.store
@@ -168,16 +170,26 @@ struct ControlServices {
     kills = KillService(
       store: store, way: KillService.Way(scope.containment, dependencies, store, trail), trail: trail, clock: dependencies.clock)
     audit = AuditService(reader: dependencies.auditReader)
+    let source = Self.models(dependencies)
+    models = LLMService(source: source, access: Access(store: store), clock: dependencies.clock, version: configuration.version)
+    credentials = LLMCredentialService(source: source, writer: scope.secrets, gateway: scope.gateway, trail: trail)
     system = SystemService(
       probe: dependencies.system, resources: resources, trail: trail, installation: configuration.installation,
       version: configuration.version)
+  }
+
+  private static func models(_ dependencies: ControlDependencies) -> LLMService.Source {
+    switch dependencies.scopes {
+    case .same: dependencies.llm.map { .gateway($0) } ?? .none
+    case .each: .cluster
+    }
   }
 
   var handlers: RouteHandlers {
     [
       SystemRoutes.handlers(system), ResourceRoutes.handlers(resources, agents),
       AgentRoutes.handlers(agents), AttackRoutes.handlers(attacks), SecretRoutes.handlers(secrets), EgressRoutes.handlers(egress),
-      ContainmentRoutes.handlers(kills, audit),
+      ContainmentRoutes.handlers(kills, audit), LLMRoutes.handlers(models, credentials),
     ].reduce(into: [:]) { all, part in all.merge(part) { first, _ in first } }
   }
 }

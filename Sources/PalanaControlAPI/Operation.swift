@@ -15,6 +15,8 @@ package enum Operation: String, Sendable, CaseIterable {
   case addSecret, listSecrets, rotateSecret, bindSecret, removeSecret
   case listEgressRules, addEgressRule, removeEgressRule, testEgress
   case kill, unkill
+  case llmUsage, llmBudgets, llmCalls, listLLMCredentials, setLLMCredential, deleteLLMCredential
+  case metrics
   case audit, verifyAudit, collectedAudit, collectAudit
 
   /// Its entry in the table.

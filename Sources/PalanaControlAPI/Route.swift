@@ -1,3 +1,5 @@
+import PalanaCore
+
 /// One entry of the route table: what the server registers, what the client calls, what the OpenAPI document says.
 package struct Route: Hashable, Sendable {
   package enum Verb: String, Sendable { case get = "GET", post = "POST", put = "PUT", delete = "DELETE" }
@@ -17,6 +19,8 @@ package struct Route: Hashable, Sendable {
     case manifest
     /// The OpenAPI document.
     case document
+    /// Metrics in the text format of Prometheus.
+    case metrics
 
     /// The media type of the body; nil without one.
     package var mediaType: String? {
@@ -26,6 +30,7 @@ package struct Route: Hashable, Sendable {
       case .lines: "application/x-ndjson"
       case .tar: "application/x-tar"
       case .frames: "application/x-palana-exec"
+      case .metrics: PrometheusText.mediaType
       }
     }
   }

@@ -1,6 +1,6 @@
 extension Route {
   /// Every route of the control API.
-  package static let all: [Route] = system + resources + agentActions + secrets + egress + containment
+  package static let all: [Route] = system + resources + agentActions + secrets + egress + containment + llm
 
   static let byOperation = Dictionary(all.map { ($0.operation, $0) }, uniquingKeysWith: { first, _ in first })
 

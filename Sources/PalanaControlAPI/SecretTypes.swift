@@ -9,7 +9,7 @@ package struct SecretAddRequest: Decodable, Sendable {
   /// Nil: proxy-only.
   package var access: SecretBindingSpec.Access?
   package var values: [String: Redacted<String>]
-  /// `HOST[:PORT]`. Nil: the usual ones of well-known names.
+  /// `HOST[:PORT]`. Nil: the usual ones of well-known names. Empty: none, so that no request may carry it.
   package var hosts: [String]?
   /// `header:NAME`, `basic`, `query:NAME`, `path`, `body`, `websocket`, `aws-sigv4`. Nil: the usual ones.
   package var places: [String]?

@@ -55,6 +55,12 @@ struct GoldenTests {
     .init(name: "status", line: "status", answers: ["GET /v1/status": Fixtures.status], code: 1),
     .init(
       name: "doctor-attack", line: "doctor --attack demo", answers: ["POST /v1/agents/demo/attack": Fixtures.attacked], code: 1),
+    .init(name: "llm-usage", line: "llm usage --since 7d", answers: ["GET /v1/llm/usage": Fixtures.usage]),
+    .init(name: "llm-usage-day", line: "llm usage --by day", answers: ["GET /v1/llm/usage": Fixtures.usageByDay]),
+    .init(name: "llm-calls", line: "llm calls --limit 3", answers: ["GET /v1/llm/calls": Fixtures.calls]),
+    .init(name: "llm-budget", line: "llm budget", answers: ["GET /v1/llm/budgets": Fixtures.budgets]),
+    .init(name: "llm-budget-set", line: "llm budget set team --per-day 5USD", answers: ["POST /v1/apply": Fixtures.appliedBudget]),
+    .init(name: "llm-credential-list", line: "llm credential list", answers: ["GET /v1/llm/credentials": Fixtures.credentials]),
     .init(name: "whoami", line: "whoami", answers: ["GET /v1/whoami": Fixtures.who]),
     .init(name: "login", line: "login", answers: ["GET /v1/whoami": Fixtures.who]),
     .init(

@@ -57,6 +57,7 @@ import Testing
           }
           #expect(!answer.bytes.isEmpty, "\(route.operation)")
         case .document: #expect(try answer.json == document)
+        case .metrics: #expect(answer.text.hasPrefix("# HELP palana_build_info"))
         case .none, .tar, .frames, .manifest: break
         }
       }

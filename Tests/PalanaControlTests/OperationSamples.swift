@@ -68,7 +68,14 @@ enum OperationSamples {
       Step(
         .copyIntoAgent, demo, query: [("path", "/data")], body: "tar", headers: [("content-type", "application/x-tar")]),
       Step(.copyFromAgent, demo, query: [("path", "/data")]),
-    ] + secrets + egress + last
+    ] + secrets + egress + models + last
+
+  private static let models: [Step] = [
+    Step(.createBudget, body: budget), Step(.llmUsage, query: [("by", "agent")]), Step(.llmBudgets), Step(.llmCalls),
+    Step(.setLLMCredential, ["route": "unified", "secret": "OPENAI"], body: #"{"value":"s3cr3t-canary-3"}"#),
+    Step(.listLLMCredentials), Step(.deleteLLMCredential, ["route": "unified", "secret": "OPENAI"]), Step(.metrics),
+    Step(.deleteBudget, ["name": "team"]),
+  ]
 
   private static let secrets: [Step] = [
     Step(

@@ -163,7 +163,7 @@ import Testing
       // The new value is there before the gateway asks for it; what is forgotten last cannot be fetched again.
       #expect(
         world.gateway.calls.withLock { $0 } == [
-          .refresh(stored: ["alice/demo/KEY=a"]), .refresh(stored: ["alice/demo/KEY=b"]),
+          .refresh(stored: ["alice/demo/KEY=a"]), .refresh(stored: ["alice/demo/KEY=b"]), .forget(id, stored: ["alice/demo/KEY=b"]),
           .refresh(stored: ["alice/demo/KEY=b"]), .refresh(stored: ["alice/demo/KEY=b"]), .forget(id, stored: []),
         ])
       // A gateway that does not hear of a removal: the person is told, and the value goes all the same.

@@ -10,16 +10,23 @@ import Testing
     return all.filter { $0.hasSuffix(".md") && !blocks(docs + "/" + $0).isEmpty }.sorted()
   }()
 
+  /// Routes to language models: to one each agent has a credential of its own, of the other they share it.
+  private static func routes(_ url: String) -> String {
+    #"""
+    llm:
+      routes:
+        unified: {upstream: "\#(url)", style: openai, credential: {secret: OPENAI_API_KEY}}
+        shared: {upstream: "\#(url)", style: openai, credential: {scope: route, secret: OPENAI}}
+    """#
+  }
+
   @Test func thePagesAreFound() { #expect(Self.pages.contains("getting-started.md") && Self.pages.contains("cli.md")) }
 
   @Test(arguments: pages) func everyCommandRuns(_ page: String) async throws {
-    // The provider of models that the pages about them speak of.
+    // The provider of models that the pages about them speak of; the others only name its routes.
     let models = page.hasPrefix("llm") ? try await ModelServer() : nil
     defer { models?.stop() }
-    let route = models.map {
-      #"llm: {routes: {unified: {upstream: "\#($0.url)", style: openai, credential: {secret: OPENAI_API_KEY}}}}"#
-    }
-    try await withPlatform(configuration: route ?? "") { platform in
+    try await withPlatform(configuration: Self.routes(models?.url ?? "http://127.0.0.1:9")) { platform in
       let folder = platform.home + "/docs"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       let path = Checkout.binaries + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")

@@ -26,6 +26,8 @@ package struct LLMRouteFile: Codable, Hashable, Sendable {
     /// Name of the secret.
     var secret: String
     var key: String?
+
+    static let usualKey = "value"
   }
 
   /// One upstream, in short.
@@ -130,7 +132,7 @@ extension LLMRouteFile.Credential {
     guard isName, secret.utf8.first.map({ !(48...57).contains($0) }) ?? false else {
       throw wrong("‘\(secret.prefix(80))’ is not the name of a secret")
     }
-    let (secret, key) = (secret, key ?? "value")
+    let (secret, key) = (secret, key ?? Self.usualKey)
     let field = field ?? (style == .anthropic ? .apiKey : .bearer)
     switch scope ?? .agent {
     case .agent:

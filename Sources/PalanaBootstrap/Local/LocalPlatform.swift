@@ -87,7 +87,7 @@ struct LocalPlatform: Service {
             egressTester: testing.explain, attacker: attack.run)),
         audit: audit, auditReader: AuditLogReader(log: auditLog),
         system: probe(gateway: gateway, network: network, guardrails: guardrails, stopper: stopper),
-        activity: activity),
+        activity: activity, llm: try llm?.probe(configuration.llm.routes)),
       logger: logger)
     let idle = IdleTimer(
       reaper: IdleReaper(

@@ -26,6 +26,7 @@ struct PCLI: AsyncParsableCommand {
         subcommands: [
           SecretGroup.self, EgressGroup.self, PeerGroup.self, KillCommand.self, UnkillCommand.self, AuditGroup.self,
         ]),
+      CommandGroup(name: "Language models", subcommands: [LLMGroup.self]),
       CommandGroup(name: "Resources", subcommands: [ResourceApply.self, ResourceGet.self, TemplateGroup.self]),
       CommandGroup(
         name: "Platform",

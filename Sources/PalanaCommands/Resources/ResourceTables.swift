@@ -79,7 +79,8 @@ enum ResourceTables {
       })
   }
 
-  private static func whose(_ scope: LLMBudgetScope?) -> String {
+  /// Whose calls a budget counts.
+  static func whose(_ scope: LLMBudgetScope?) -> String {
     let parts = [
       scope?.each.map { "each \($0.rawValue)" }, scope?.owner.map { "owner=\($0.raw)" }, scope?.agent.map { "agent=\($0)" },
       scope?.template.map { "template=\($0)" },

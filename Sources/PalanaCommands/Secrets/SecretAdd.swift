@@ -18,6 +18,7 @@ struct SecretAdd: PalanaCommand {
   @Argument(help: ArgumentHelp("KEY=VALUE, KEY=@FILE, KEY=- or KEY.", valueName: "key=value")) var values: [String]
   @Flag(help: "Only the gateway may use it (the default).") var proxyOnly = false
   @Flag(help: "The agent may read it, as a file under /run/secrets.") var agentReadable = false
+  @Flag(help: "No request to any host may carry it; for the gateway of language models.") var noHost = false
   @OptionGroup var binding: SecretBindingOptions
   @Option(
     help: ArgumentHelp(
@@ -31,6 +32,9 @@ struct SecretAdd: PalanaCommand {
 
   func validate() throws {
     if proxyOnly, agentReadable { throw ValidationError("--proxy-only and --agent-readable exclude each other") }
+    if noHost, agentReadable || !binding.isEmpty {
+      throw ValidationError("--no-host excludes --agent-readable, --host and what goes with it")
+    }
     if agentReadable, !binding.isEmpty || placeholder != nil || type != nil {
       throw ValidationError("--host, --in, --require, --aws-…, --token-host, --type and --placeholder are for proxy-only secrets")
     }
@@ -41,13 +45,13 @@ struct SecretAdd: PalanaCommand {
     let sources = try SecretValues(values)
     let payload = try SecretPayload.add(
       name: name, access: agentReadable ? .agentReadable : .proxyOnly, values: try await sources.read(context.io),
-      hosts: binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places,
+      hosts: noHost ? [] : binding.hosts.isEmpty ? nil : binding.hosts, places: binding.places.isEmpty ? nil : binding.places,
       placeholder: placeholder, require: binding.require, aws: binding.aws,
       tokenHosts: binding.tokenHosts.isEmpty ? nil : binding.tokenHosts, type: type)
     let summary = try await context.withClient { client in
       try await client.call(.addSecret, ["name": agent], body: .secret(payload), as: SecretSummary.self)
     }
-    try await SecretReport(agent: agent, summary: summary).write("added", context.output)
+    try await SecretReport(agent: agent, summary: summary, isMeantInert: noHost).write("added", context.output)
     try await SecretReport.remarkOnHistory(sources, context.output)
     return 0
   }

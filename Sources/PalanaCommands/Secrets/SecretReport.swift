@@ -6,6 +6,8 @@ import PalanaCore
 struct SecretReport {
   let agent: String
   let summary: SecretSummary
+  /// Whether it was asked for that no request may carry it.
+  var isMeantInert = false
 
   /// Writes the sentence that something was done, and what to know now.
   /// - Parameter verb: for example `added`.
@@ -14,7 +16,7 @@ struct SecretReport {
     guard output.format == .table else { return try await output.result(value, table: { [] }) }
     guard !output.quiet else { return }
     for line in Self.lines(summary, agent: agent, verb: verb) { try await output.raw(TerminalText.safe(line) + "\n") }
-    if isInert {
+    if isInert, !isMeantInert {
       try await output.note("It is not bound to a host, so no request can carry it yet. Bind it with:")
       try await output.note("  pcli secrets bind \(agent) \(summary.name) --host HOST")
     }

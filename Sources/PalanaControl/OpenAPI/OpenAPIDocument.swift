@@ -11,7 +11,7 @@ enum OpenAPIDocument {
       paths[route.path] = .object(item)
     }
     var schemas = JSONObject()
-    let all = ResourceSchemas.all.merging(ActionSchemas.all) { first, _ in first }
+    let all = ResourceSchemas.all.merging(ActionSchemas.all) { first, _ in first }.merging(LLMSchemas.all) { first, _ in first }
     for name in all.keys.sorted() { schemas[name] = all[name] }
     return [
       "openapi": "3.1.0",
@@ -85,6 +85,7 @@ enum OpenAPIDocument {
       case .json(let name), .lines(let name): Schema.reference(name)
       case .manifest: Schema.reference("Manifest")
       case .document: ["type": "object"]
+      case .metrics: Schema.text
       // Bytes without a JSON form have an empty schema (OpenAPI 3.1, section 4.8.14.2).
       case .tar, .frames, .none: [:]
       }

@@ -84,12 +84,14 @@ enum ResourceSchemas {
     ],
   ]
 
+  static let llmBudgetScope = Schema.object(
+    optional: [
+      "owner": Schema.text, "agent": Schema.text, "template": Schema.text, "each": Schema.choice(LLMBudgetScope.Each.self),
+    ])
+
   static let llmBudgetSpec = Schema.object(
     optional: [
-      "scope": Schema.object(
-        optional: [
-          "owner": Schema.text, "agent": Schema.text, "template": Schema.text, "each": Schema.choice(LLMBudgetScope.Each.self),
-        ]),
+      "scope": llmBudgetScope,
       "models": Schema.texts,
       "limits": Schema.list(
         of: Schema.object(

@@ -78,7 +78,7 @@ extension Route {
   /// Under which component refusals and failures are audited.
   var auditComponent: AuditEvent.Component {
     switch operation {
-    case .addSecret, .rotateSecret, .bindSecret, .removeSecret: .secrets
+    case .addSecret, .rotateSecret, .bindSecret, .removeSecret, .setLLMCredential, .deleteLLMCredential: .secrets
     case .addEgressRule, .removeEgressRule, .createPolicy, .updatePolicy, .deletePolicy, .createPeeringRule,
       .updatePeeringRule, .deletePeeringRule:
       .policy

@@ -38,7 +38,7 @@ package struct SecretService: Sendable {
     let access = request.access ?? .proxyOnly
     let spec = try SecretBindingSpec.draft(
       owner: target, agent: agent.metadata.name, secret: request.name, access: access,
-      keys: Array(request.values.keys), hosts: request.hosts ?? [], places: request.places ?? [],
+      keys: Array(request.values.keys), hosts: request.hosts, places: request.places ?? [],
       type: request.type, placeholder: request.placeholder, require: request.require, aws: request.aws,
       tokenHosts: request.tokenHosts, taken: Set(existing.flatMap { $0.spec.keys.compactMap(\.placeholder) }))
     if let type = request.type {
@@ -110,6 +110,8 @@ package struct SecretService: Sendable {
       values: request.values)
     let changed = try await change(binding, target) { $0.revision += 1 }
     try await gateway.refresh()
+    // The gateway of language models knows no revisions.
+    gateway.forget(AgentID(owner: target, name: agent.metadata.name))
     return Self.summary(changed)
   }
 

@@ -2,7 +2,7 @@ package import PalanaAPI
 package import PalanaCore
 package import PalanaSecrets
 
-/// Writes and forgets the values of secrets; nothing here can read one.
+/// Writes and forgets the values of secrets and knows their names; nothing here can read a value.
 package protocol SecretWriter: Sendable {
   /// Stores a new secret.
   ///
@@ -25,6 +25,9 @@ package protocol SecretWriter: Sendable {
   func remove(
     owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access
   ) async throws(PalanaError)
+
+  /// The names of an agent's secrets of one kind, sorted.
+  func names(_ area: SecretPath.Area, owner: UserIdentity, agent: ResourceName) async throws(PalanaError) -> [String]
 
   /// Removes every secret of an agent.
   func removeAll(owner: UserIdentity, agent: ResourceName) async throws(PalanaError)

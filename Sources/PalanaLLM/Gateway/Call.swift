@@ -88,6 +88,8 @@ final class Call {
   /// How many upstreams could answer.
   var fitUpstreams: Int { (route?.upstreams.count ?? 0) - unfit.count }
 
+  static let agentLeft = "agent_left"
+
   var isEnded: Bool { if case .ended = phase { true } else { false } }
 
   // MARK: The request
@@ -178,7 +180,7 @@ final class Call {
   }
 
   /// In place of a model's name, on routes that pass through.
-  private static let unread = "pass-through"
+  static let unread = "pass-through"
 
   private func judge(_ route: LLMRoute) -> LLMRefusal? {
     guard let call = scan?.call else { return nil }
@@ -279,7 +281,7 @@ final class Call {
     attempt = nil
     let reason =
       switch end {
-      case .agentLeft: "agent_left"
+      case .agentLeft: Self.agentLeft
       case .agentKilled: LLMRefusal.Reason.agentKilled.rawValue
       case .gatewayStopping: LLMRefusal.Reason.gatewayStopping.rawValue
       }
@@ -298,6 +300,7 @@ final class Call {
     loop.give(bodyBytes: received, of: agent.id)
     giveBackReasoning(status)
     let settled = settle(outcome)
+    count(outcome, reason: reason, isAllowed: decision == .allow, settled)
     var event = event(decision, reason: reason, status: status, settled)
     event.details.merge(details) { own, _ in own }
     loop.record(event)

@@ -39,9 +39,9 @@ package final class LLMGateway: Service {
   package typealias AuditFactory = @Sendable (Int) throws -> any AuditSink
 
   private let configuration: LLMGatewayConfiguration
-  private let shared: LLMShared
+  let shared: LLMShared
   private let group: MultiThreadedEventLoopGroup
-  private let loops: [NIOLoopBoundBox<LLMLoop>]
+  let loops: [NIOLoopBoundBox<LLMLoop>]
   private let listener = Mutex<(any Channel)?>(nil)
 
   /// - Throws: ``PalanaError`` with code `invalid` or `failed`.

@@ -13,6 +13,7 @@ struct LLMShared: Sendable {
   let http: HTTPClient
   let ledger: Ledger
   let breaker: ReasoningBreaker?
+  let seriesBounds = SeriesBounds()
   let secrets: any SecretValueSource
   let learner: FingerprintLearner
   let bridge: WorkBridge
@@ -42,12 +43,14 @@ final class LLMLoop {
   private let requestIDs = RandomToken.hex(bytes: 6)
   private var requests: UInt64 = 0
   private var unknown = (since: NIODeadline.now(), count: 0)
+  var meter: CallMeter
   private var drained: EventLoopPromise<Void>?
 
   init(eventLoop: any EventLoop, shared: LLMShared, sink: any AuditSink) {
     self.eventLoop = eventLoop
     self.shared = shared
     self.sink = sink
+    meter = CallMeter(bounds: shared.seriesBounds)
     boards = shared.routes.mapValues { UpstreamBoard(weights: $0.upstreams.map(\.weight)) }
   }
 
@@ -183,6 +186,7 @@ final class LLMLoop {
 
   /// Tells of connections of nobody, ten times a second at most.
   func refuseUnknown(_ address: SocketAddress?) {
+    meter.refused("agent_unknown")
     let now = NIODeadline.now()
     if now - unknown.since >= .seconds(1) { unknown = (now, 0) }
     unknown.count += 1

@@ -6,7 +6,8 @@ extension SecretBindingSpec {
   /// filled in where none were given.
   ///
   /// - Parameters:
-  ///   - hosts, places: as a person wrote them; empty: the usual ones of a well-known name, else none (the secret is inert).
+  ///   - hosts: as a person wrote them; nil: the usual ones of a well-known name, else none. Without any the secret is inert.
+  ///   - places: as a person wrote them; empty: the usual ones of a well-known name, unless it is inert.
   ///   - type: what tokens are made with it; its only key is then `token`, whatever is stored.
   ///   - placeholder: a chosen placeholder, for a secret with one key, or `shape:NAME`.
   ///   - require: whether another credential in one of the places is refused.
@@ -16,10 +17,10 @@ extension SecretBindingSpec {
   /// - Throws: ``PalanaError`` with code `invalid` or `conflict`.
   package static func draft(
     owner: UserIdentity, agent: ResourceName, secret: String, access: Access, keys: some Collection<String>,
-    hosts: [String] = [], places: [String] = [], type: SecretMinting? = nil, placeholder: String? = nil, require: Bool? = nil,
+    hosts: [String]? = nil, places: [String] = [], type: SecretMinting? = nil, placeholder: String? = nil, require: Bool? = nil,
     aws: AWSScope? = nil, tokenHosts: [String]? = nil, taken: Set<String> = []
   ) throws(PalanaError) -> SecretBindingSpec {
-    if access == .agentReadable, !hosts.isEmpty || !places.isEmpty || require != nil || aws != nil || tokenHosts != nil {
+    if access == .agentReadable, hosts?.isEmpty == false || !places.isEmpty || require != nil || aws != nil || tokenHosts != nil {
       throw PalanaError(
         .invalid, "hosts, places and what is required there are for proxy-only secrets",
         hint: "leave them out, or let the gateway keep the value with --proxy-only")
@@ -27,12 +28,12 @@ extension SecretBindingSpec {
     guard type == nil || access == .proxyOnly && aws == nil else {
       throw PalanaError(.invalid, "only the gateway makes tokens: a secret with a type is proxy-only, and signs nothing")
     }
-    let usual = access == .proxyOnly ? WellKnownSecret.named(secret) : nil
+    let usual = access == .proxyOnly && hosts?.isEmpty != true ? WellKnownSecret.named(secret) : nil
     var spec = SecretBindingSpec(
       owner: owner, agent: agent.text, secret: secret, access: access,
       keys: try PlaceholderNaming.keys(
         ofSecret: secret, keys: type == nil ? Array(keys) : [MintRules.key], access: access, custom: placeholder, taken: taken),
-      hosts: hosts.isEmpty ? usual?.hosts ?? [] : hosts,
+      hosts: hosts ?? usual?.hosts ?? [],
       places: places.isEmpty ? usual?.places ?? [] : places, require: require == true ? true : nil, aws: aws, revision: 1)
     spec.tokenHosts = tokenHosts
     spec.type = type

@@ -24,6 +24,8 @@ final class ControlWorld: Sendable {
     var group: UInt32?
     /// Whether audit trails of others are collected.
     var collects = true
+    /// Whether there are routes to language models.
+    var hasModels = true
   }
 
   static let token = "0123456789abcdef0123456789abcdef"
@@ -37,6 +39,7 @@ final class ControlWorld: Sendable {
   let secrets = FakeSecrets()
   let gateway = FakeGateway()
   let activity = ActivityBook()
+  let models = FakeModels()
   let shutdowns = Mutex<[Bool]>([])
   let portBox = Mutex(0)
   /// What becomes of attacks, and the runs that there were.
@@ -122,7 +125,8 @@ final class ControlWorld: Sendable {
           ClusterAccess(name: "test-1", server: "https://127.0.0.1:6443", certificateAuthority: "", namespace: "palana-\(user)")
         }),
       userNames: UserNames { user in user == geteuid() ? person.rawValue : "user-\(user)" }, killEffort: settings.effort,
-      activity: activity, collection: settings.collects ? collection : nil)
+      activity: activity, collection: settings.collects ? collection : nil,
+      llm: settings.hasModels ? (try? models.probe()) : nil)
   }
 
   /// The token `sender-NAME` is that of a gateway's pod of this name; a token with `blind` is one that nobody can be asked about.

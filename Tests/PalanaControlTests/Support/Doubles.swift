@@ -3,6 +3,7 @@ import PalanaAudit
 import PalanaControl
 import PalanaCore
 import PalanaPlan
+import PalanaSecrets
 import Synchronization
 
 /// Stands in for the sandboxes: echoes what goes into `exec`, keeps what is copied in.
@@ -178,6 +179,12 @@ final class FakeSecrets: SecretWriter {
   ) async throws(PalanaError) {
     try check()
     values.withLock { $0[key(owner, agent, secret)] = nil }
+  }
+
+  func names(_ area: SecretPath.Area, owner: UserIdentity, agent: ResourceName) async throws(PalanaError) -> [String] {
+    try check()
+    let folder = "\(owner)/\(agent)/"
+    return values.withLock { $0.keys.filter { $0.hasPrefix(folder) }.map { String($0.dropFirst(folder.count)) }.sorted() }
   }
 
   func removeAll(owner: UserIdentity, agent: ResourceName) async throws(PalanaError) {

@@ -111,6 +111,14 @@ import Testing
     #expect(spec.places == ["header:x-token"])
   }
 
+  /// For the gateway of language models alone: no request to any host may carry it, whatever its name.
+  @Test func noHostsAtAllIsSaidByAnEmptyList() throws {
+    let spec = try SecretBindingSpec.draft(
+      owner: Names.owner(), agent: Names.agent(), secret: "OPENAI_API_KEY", access: .proxyOnly, keys: ["value"], hosts: [])
+    #expect(spec.hosts.isEmpty && spec.places.isEmpty)
+    #expect(try PlaceholderBinding.bindings(from: spec).first?.destinations.isEmpty == true)
+  }
+
   @Test func everyWellKnownEntryCompiles() throws {
     for known in WellKnownSecret.all {
       let spec = try SecretBindingSpec.draft(

@@ -93,6 +93,8 @@ private struct NoSecretStore: SecretWriter {
     owner: UserIdentity, agent: ResourceName, secret: String, access: SecretBindingSpec.Access
   ) async throws(PalanaError) { throw Self.missing }
 
+  func names(_ area: SecretPath.Area, owner: UserIdentity, agent: ResourceName) async throws(PalanaError) -> [String] { [] }
+
   /// Where nothing can be kept, nothing is left.
   func removeAll(owner: UserIdentity, agent: ResourceName) async throws(PalanaError) {}
 }

@@ -1,0 +1,50 @@
+import PalanaAPI
+import PalanaControl
+import PalanaControlAPI
+import PalanaCore
+import PalanaLLM
+
+extension LLMPart {
+  /// What the control API asks.
+  ///
+  /// - Throws: ``PalanaError`` with code `invalid`.
+  func probe(_ routes: [String: LLMRouteFile]) throws(PalanaError) -> LLMProbe {
+    var credentials: [LLMProbe.Credential] = []
+    for (name, file) in routes.sorted(by: { $0.key < $1.key }) { credentials += try file.credentials(of: name) }
+    let (ledger, gateway) = (ledger, gateway)
+    return LLMProbe(
+      routes: routes.keys.sorted(), credentials: credentials, owner: try UserIdentity(LLMRouteFile.owner),
+      usage: { query async throws(PalanaError) in try await ledger.usage(query) },
+      calls: { owner, agent, limit async throws(PalanaError) in try await ledger.newestCalls(owner: owner, agent: agent, limit: limit) },
+      figures: { ledger.figures().map { LLMProbe.Figures($0) } }, metrics: { await gateway.metrics() })
+  }
+}
+
+extension LLMRouteFile {
+  /// Which secrets the upstreams of the route get.
+  fileprivate func credentials(of name: String) throws(PalanaError) -> [LLMProbe.Credential] {
+    let names = try route(name).upstreams.map(\.name)
+    let written = upstreams?.map(\.credential) ?? [nil]
+    return zip(names, written).compactMap { upstream, own in
+      guard let credential = own ?? credential else { return nil }
+      return LLMProbe.Credential(
+        route: name, secret: credential.secret, key: credential.key ?? Credential.usualKey,
+        scope: credential.scope == .route ? .route : .agent, upstream: upstream)
+    }
+  }
+}
+
+extension LLMProbe.Figures {
+  fileprivate init(_ figures: BudgetFigures) {
+    let measure: LLMBudgetMeasure =
+      switch figures.measure {
+      case .tokens: .tokens
+      case .cost: .cost
+      case .requests: .requests
+      case .concurrency: .concurrency
+      }
+    self.init(
+      budget: figures.budget, group: figures.group, measure: measure, window: figures.window, limit: figures.limit, used: figures.used,
+      reserved: figures.reserved, resetsAt: figures.resetsAt)
+  }
+}
