@@ -166,7 +166,7 @@ import Testing
 
   /// An agent that does not read holds the upstream up, not the gateway's memory.
   @Test func aSlowAgentSlowsItsUpstream() async throws {
-    let most = 64 << 20
+    let most = 256 << 20
     let piece = Self.piece(String(repeating: "x", count: 60_000))
     let written = Counter()
     try await TestUpstream.run({ _, answer in
