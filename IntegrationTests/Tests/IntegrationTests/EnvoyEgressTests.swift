@@ -38,7 +38,7 @@ struct EnvoyEgressTests {
       #expect(try await platform.ask("one", platform.https("allowed.test") + "/echo").reason == "policy_denied")
       try await waitUntil("the events are stored") { try await platform.egressEvents("one").count >= 6 }
       let events = try await platform.egressEvents("one")
-      #expect(events.count == 6)
+      #expect(events.count == 6, "\(events)")
       #expect(events.filter { $0["decision"].string == "deny" }.count == 2)
       let status = try await platform.pcli("status").output
       #expect(status.contains("Envoy"))
