@@ -56,8 +56,7 @@ extension Call {
       time: time, component: .llm, action: "call", decision: decision, reason: reason,
       agent: AuditEvent.AgentRef(id: agent.id, name: agent.name.text, owner: agent.owner), details: details)
     event.source = connection.source
-    let path = head.uri.prefix { $0 != "?" }
-    event.request = AuditEvent.Request(id: id, method: head.method.rawValue, path: String(path.prefix(256)))
+    event.request = AuditEvent.Request(id: id, method: head.method.rawValue, path: shownPath)
     event.response = status.map { AuditEvent.Response(status: $0, bytes: sent) }
     event.durationMs = Double((NIODeadline.now() - begun).nanoseconds) / 1_000_000
     return event

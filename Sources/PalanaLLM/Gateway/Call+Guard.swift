@@ -21,6 +21,14 @@ extension Call {
     return nil
   }
 
+  /// The path without its query, for the audit trail, where a value that an agent wrote into it must not stand.
+  var shownPath: String {
+    let path = head.uri.prefix { $0 != "?" }
+    let text = Array(path.utf8)
+    do throws(SecretLeak) { try loop.leakGuard.check(text.span, of: agent.id) } catch { return "[withheld]" }
+    return String(path.prefix(256))
+  }
+
   /// Refuses a request that holds the real value of a secret: a model's provider would have it then.
   ///
   /// - Returns: nil when there is none in what goes out.

@@ -32,6 +32,7 @@ import Testing
     Attempt(what: "beside the prompt", body: GatewayCallTests.chat("gpt-4o-mini", #","user":"\#(value)""#)),
     Attempt(what: "behind the body", body: GatewayCallTests.chat() + " \(value)"),
     Attempt(what: "in the query", path: "\(path)?a=\(value)"),
+    Attempt(what: "in the path", path: "/pass/v1/\(value)/x"),
     Attempt(what: "in a field that passes", fields: [("user-agent", "agent/1 \(value)")]),
   ]
 
@@ -39,7 +40,9 @@ import Testing
     try await TestUpstream.run({ _, answer in try await answer.whole(.ok, [], GatewayCallTests.completion()) }) { upstream in
       var secrets = GatewayWorld.Secrets()
       secrets.values["GITHUB_PAT"] = Self.value
-      try await GatewayWorld.run([GatewayWorld.route([upstream.url])], secrets: secrets) { world in
+      let through = LLMRoute(
+        name: "pass", style: .passThrough, upstreams: [LLMUpstream(name: "u", url: upstream.url, style: .passThrough)])
+      try await GatewayWorld.run([GatewayWorld.route([upstream.url]), through], secrets: secrets) { world in
         // Of whichever agent it is.
         try await world.show(alice: false, secrets: [GatewayWorld.secret("GITHUB_PAT", of: world.bob)])
         let answer = try await world.agent.post(attempt.path, attempt.body, attempt.fields)
@@ -70,6 +73,22 @@ import Testing
         let own = try await world.other.post(Self.path, Self.saying("hunter2-4711")).status
         #expect(own == 403)
       }
+    }
+  }
+
+  /// Where there is no such path, the trail is told of it all the same, and not of the value.
+  @Test func noSecretReachesTheTrail() async throws {
+    var secrets = GatewayWorld.Secrets()
+    secrets.values["GITHUB_PAT"] = Self.value
+    try await GatewayWorld.run([GatewayWorld.route(["http://127.0.0.1:1"])], secrets: secrets) { world in
+      try await world.show(alice: false, secrets: [GatewayWorld.secret("GITHUB_PAT", of: world.bob)])
+      for path in ["/\(Self.value)/v1/models", "/unified/v1/\(Self.value)"] {
+        let status = try await world.agent.post(path, "{}").status
+        #expect(status == 404)
+      }
+      let events = try await world.trail.calls(2)
+      #expect(events.map { $0.request?.path } == ["[withheld]", "[withheld]"])
+      #expect(!"\(events)".contains(Self.value))
     }
   }
 
