@@ -86,10 +86,12 @@ extension Call {
 
   /// Tries again after a pause, or gives up with `refusal`.
   func again(after wanted: TimeAmount?, or refusal: LLMRefusal) {
+    let isUpstreamsFault = refusal.reason != .credentialRefused
     attempt = nil
     wasSent = false
     guard let route, answer == nil else { return refuse(refusal) }
-    if let upstream { loop.failed(upstream, of: route.name, pause: wanted) }
+    // One agent's bad credential must not send the others elsewhere.
+    if let upstream, isUpstreamsFault { loop.failed(upstream, of: route.name, pause: wanted) }
     let now = NIODeadline.now()
     let another = hasFreshUpstream
     // Another upstream is asked at once; the same one after a pause that grows.

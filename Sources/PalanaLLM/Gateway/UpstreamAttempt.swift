@@ -44,7 +44,7 @@ final class UpstreamAttempt {
     if head.status == .unauthorized, let index = call.upstream, route.upstreams[index].credential != nil {
       let refusal = LLMRefusal(
         .badGateway, .credentialRefused, "the upstream does not accept the credential of the route /\(route.name): its operators know")
-      guard call.attempts <= route.retries, call.hasFreshUpstream else { return call.failed(refusal) }
+      guard call.attempts <= route.retries, call.hasFreshUpstream else { return call.refuse(refusal) }
       retry = (nil, refusal)
       return
     }
