@@ -136,12 +136,12 @@ extension LLMRouteFile.Credential {
     let field = field ?? (style == .anthropic ? .apiKey : .bearer)
     switch scope ?? .agent {
     case .agent:
-      return LLMCredential(field: field) { agent in
+      return LLMCredential(field: field, isEachAgents: true) { agent in
         SecretRef(path: SecretPath(area: .proxySecrets, owner: agent.owner, agent: agent.name, secret: secret), key: key)
       }
     case .route:
       let (owner, name) = (try UserIdentity(LLMRouteFile.owner), try ResourceName(route))
-      return LLMCredential(field: field) { _ in
+      return LLMCredential(field: field, isEachAgents: false) { _ in
         SecretRef(path: SecretPath(area: .proxySecrets, owner: owner, agent: name, secret: secret), key: key)
       }
     }

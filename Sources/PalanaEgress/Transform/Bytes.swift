@@ -39,26 +39,4 @@ enum Bytes {
       }
     }
   }
-
-  /// The bytes with every well-formed percent-encoding decoded once; nil when there is none.
-  static func percentDecoded(_ bytes: [UInt8]) -> [UInt8]? {
-    guard bytes.contains(UInt8(ascii: "%")) else { return nil }
-    var result: [UInt8] = []
-    result.reserveCapacity(bytes.count)
-    var index = 0
-    var changed = false
-    while index < bytes.count {
-      if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = ByteClass.hexadecimal(bytes[index + 1]),
-        let low = ByteClass.hexadecimal(bytes[index + 2])
-      {
-        result.append(high << 4 | low)
-        index += 3
-        changed = true
-      } else {
-        result.append(bytes[index])
-        index += 1
-      }
-    }
-    return changed ? result : nil
-  }
 }

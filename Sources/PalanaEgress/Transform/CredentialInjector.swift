@@ -125,7 +125,7 @@ struct CredentialInjector {
   func refuseEncoded(_ bytes: [UInt8]) throws(Refusal) {
     var text = bytes
     for _ in 0..<2 {
-      guard let decoded = Bytes.percentDecoded(text) else { return }
+      guard let decoded = PercentEncoding.decoded(text) else { return }
       guard agent.scanner.firstMatch(in: decoded.span) == nil else { throw Self.left }
       text = decoded
     }

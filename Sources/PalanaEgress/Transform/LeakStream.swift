@@ -21,14 +21,8 @@ extension LeakGuard {
     guard !isEmpty else { return }
     let span = fields.bytes.readableBytesUInt8Span
     do throws(SecretLeak) {
-      try check(span, of: agent)
-      guard Bytes.contains(span, UInt8(ascii: "%")) else { return }
-      var text = Array(fields.bytes.readableBytesView)
-      for _ in 0..<2 {
-        guard let decoded = Bytes.percentDecoded(text) else { return }
-        try check(decoded.span, of: agent)
-        text = decoded
-      }
+      guard Bytes.contains(span, UInt8(ascii: "%")) else { return try check(span, of: agent) }
+      try check(encoded: Array(fields.bytes.readableBytesView), of: agent)
     } catch {
       throw Refusal(error)
     }

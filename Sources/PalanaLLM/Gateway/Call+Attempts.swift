@@ -84,14 +84,13 @@ extension Call {
       on: loop.eventLoop)
   }
 
-  /// Tries again after a pause, or gives up with `refusal`.
-  func again(after wanted: TimeAmount?, or refusal: LLMRefusal) {
-    let isUpstreamsFault = refusal.reason != .credentialRefused
+  /// Tries again after a pause, or gives up.
+  func again(_ retry: UpstreamAttempt.Retry) {
+    let (wanted, refusal) = (retry.pause, retry.refusal)
     attempt = nil
     wasSent = false
     guard let route, answer == nil else { return refuse(refusal) }
-    // One agent's bad credential must not send the others elsewhere.
-    if let upstream, isUpstreamsFault { loop.failed(upstream, of: route.name, pause: wanted) }
+    if let upstream, retry.isForAll { loop.failed(upstream, of: route.name, pause: wanted) }
     let now = NIODeadline.now()
     let another = hasFreshUpstream
     // Another upstream is asked at once; the same one after a pause that grows.

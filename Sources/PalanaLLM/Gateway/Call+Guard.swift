@@ -24,8 +24,7 @@ extension Call {
   /// The path without its query, for the audit trail, where a value that an agent wrote into it must not stand.
   var shownPath: String {
     let path = head.uri.prefix { $0 != "?" }
-    let text = Array(path.utf8)
-    do throws(SecretLeak) { try loop.leakGuard.check(text.span, of: agent.id) } catch { return "[withheld]" }
+    do throws(SecretLeak) { try loop.leakGuard.check(encoded: Array(path.utf8), of: agent.id) } catch { return "[withheld]" }
     return String(path.prefix(256))
   }
 
@@ -37,10 +36,10 @@ extension Call {
     guard !guardian.isEmpty else { return nil }
     do throws(SecretLeak) {
       let bytes = body
-      try guardian.check(bytes.readableBytesUInt8Span, of: agent.id)
+      try guardian.check(json: bytes.readableBytesUInt8Span, of: agent.id)
       var text = Array(head.uri.utf8)
       for (_, value) in FieldPolicy.outgoing(head.headers, to: .passThrough) { text += CollectionOfOne(0) + Array(value.utf8) }
-      try guardian.check(text.span, of: agent.id)
+      try guardian.check(encoded: text, of: agent.id)
       return nil
     } catch {
       var refusal = LLMRefusal(.forbidden, .secretLeak, "the request holds the value of a secret: what it says must not go to a model")

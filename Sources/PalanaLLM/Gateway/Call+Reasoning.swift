@@ -32,11 +32,12 @@ extension Call {
     }
   }
 
-  /// A call that did not come to an answer through no fault of the agent's does not count: it will be made again.
+  /// A call that no upstream was asked, or that did not come to an answer through no fault of the agent's, does not count.
   func giveBackReasoning(_ status: Int?) {
     guard let ticket else { return }
     self.ticket = nil
-    if let status, status == 429 || status >= 500 { loop.shared.breaker?.giveBack(ticket) }
+    let isUnanswered = status.map { $0 == 429 || $0 >= 500 } ?? false
+    if !wasSent || isUnanswered { loop.shared.breaker?.giveBack(ticket) }
   }
 
   private func event(of trip: ReasoningTrip) -> AuditEvent {

@@ -71,11 +71,14 @@ package struct LLMCredential: Sendable {
   }
 
   package var field: Field
+  /// Whether each agent has one of its own: then what an upstream says of it is nothing to the others.
+  package var isEachAgents: Bool
   /// The value for this agent.
   package var secret: @Sendable (LLMAgent) -> SecretRef
 
-  package init(field: Field, secret: @escaping @Sendable (LLMAgent) -> SecretRef) {
+  package init(field: Field, isEachAgents: Bool, secret: @escaping @Sendable (LLMAgent) -> SecretRef) {
     self.field = field
+    self.isEachAgents = isEachAgents
     self.secret = secret
   }
 }

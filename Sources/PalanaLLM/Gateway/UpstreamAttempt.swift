@@ -9,12 +9,20 @@ final class UpstreamAttempt {
   private var call: Call?
   private var task: HTTPClient.Task<Void>?
   /// The answer is not passed on; when it has ended, the request is sent again.
-  private var retry: (pause: TimeAmount?, refusal: LLMRefusal)?
+  private var retry: Retry?
   private var passedOver = 0
   /// Whether a byte of the request may be with the upstream.
   fileprivate var isSent = false
 
   private static let mostPassedOver = 65_536
+
+  struct Retry {
+    var pause: TimeAmount?
+    /// What the agent is told when there is none.
+    var refusal: LLMRefusal
+    /// Whether the upstream would say the same to other agents, which go elsewhere for a while then.
+    var isForAll = true
+  }
 
   init(_ call: Call) { self.call = call }
 
@@ -45,7 +53,7 @@ final class UpstreamAttempt {
       let refusal = LLMRefusal(
         .badGateway, .credentialRefused, "the upstream does not accept the credential of the route /\(route.name): its operators know")
       guard call.attempts <= route.retries, call.hasFreshUpstream else { return call.refuse(refusal) }
-      retry = (nil, refusal)
+      retry = Retry(pause: nil, refusal: refusal, isForAll: false)
       return
     }
     // Where it leads, its operators have to say.
@@ -54,7 +62,10 @@ final class UpstreamAttempt {
     }
     let again = RetryRule.pause(head, uncertain: route.retriesUncertain)
     if let again, call.attempts <= route.retries {
-      retry = (again.pause, LLMRefusal(.badGateway, .upstreamFailed, "the upstream answered \(head.status.code)"))
+      let isOfAgent = head.status == .tooManyRequests && call.upstream.flatMap { route.upstreams[$0].credential }?.isEachAgents == true
+      retry = Retry(
+        pause: again.pause, refusal: LLMRefusal(.badGateway, .upstreamFailed, "the upstream answered \(head.status.code)"),
+        isForAll: !isOfAgent)
       // The last one's own words go to the agent.
       if call.mayTryAgain(after: again.pause) { return }
       retry = nil
@@ -76,18 +87,18 @@ final class UpstreamAttempt {
     guard let call else { return }
     self.call = nil
     task = nil
-    if let retry { return call.again(after: retry.pause, or: retry.refusal) }
+    if let retry { return call.again(retry) }
     call.passed()
   }
 
   fileprivate func fail() {
     guard let call else { return }
     cancel()
-    if let retry { return call.again(after: retry.pause, or: retry.refusal) }
+    if let retry { return call.again(retry) }
     let refusal = LLMRefusal(.badGateway, .upstreamUnreachable, "the upstream could not be reached, or closed the connection")
     // What never arrived may be sent again; of what broke off later nobody knows what it cost.
     guard call.answer == nil, !isSent || call.route?.retriesUncertain == true else { return call.failed(refusal) }
-    call.again(after: nil, or: refusal)
+    call.again(Retry(refusal: refusal))
   }
 }
 

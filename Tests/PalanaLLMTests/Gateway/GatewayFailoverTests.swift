@@ -41,6 +41,29 @@ import Testing
     }
   }
 
+  /// Where each agent has a credential of its own, a limit of one's rate is nothing to the others; one of the route's is of all.
+  @Test(arguments: [true, false]) func aLimitOfOneAgentIsNotTheOthers(_ isEachAgents: Bool) async throws {
+    let limited = "\(GatewayWorld.key)-demo"
+    try await Self.run(
+      { request, answer in
+        let isLimited = request.field("authorization")?.hasSuffix(limited) ?? false
+        try await answer.whole(
+          isLimited ? .tooManyRequests : .ok, [("retry-after", "30")], isLimited ? "{}" : GatewayCallTests.completion())
+      }, change: { $0.upstreams[0].credential?.isEachAgents = isEachAgents }
+    ) { world, first, second in
+      // Three connections, so that each of the two event loops has both agents in turn.
+      for _ in 0..<8 {
+        for agent in [world.agent, world.agent, world.other] {
+          let status = try await agent.post(Self.path, Self.chat).status
+          #expect(status == 200)
+        }
+      }
+      let others = first.requests.count { $0.field("authorization")?.hasSuffix("-other") ?? false }
+      if isEachAgents { #expect(others == 8) } else { #expect(others < 8) }
+      #expect(second.requests.count >= 8)
+    }
+  }
+
   /// It may have been worked on, and paid for.
   @Test(arguments: [500, 502, 504, 400, 404]) func whatMayHaveBeenTakenDoesNot(_ status: Int) async throws {
     try await Self.run({ _, answer in

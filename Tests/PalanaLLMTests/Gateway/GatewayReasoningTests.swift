@@ -64,6 +64,23 @@ import Testing
     }
   }
 
+  /// What no upstream can be told reached no model.
+  @Test func whatIsNotSentDoesNotCount() async throws {
+    try await TestUpstream.run({ _, answer in try await answer.whole(.ok, [], GatewayTranslationTests.message) }) { upstream in
+      let route = GatewayTranslationTests.route([(upstream.url, .anthropic)])
+      try await GatewayWorld.run([route], reasoning: AgentReasoning(maxCalls: 1)) { world in
+        for _ in 0..<3 {
+          let refused = try await world.agent.post(Self.path, GatewayCallTests.chat("claude-sonnet-4-5", #","n":2"#))
+          #expect(refused.status == 400 && refused.body.contains("untranslatable"))
+        }
+        let first = try await world.agent.post(Self.path, Self.chat(1)).status
+        let second = try await world.agent.post(Self.path, Self.chat(2)).status
+        #expect(first == 200 && second == 429)
+        #expect(upstream.requests.count == 1)
+      }
+    }
+  }
+
   /// What fails through no fault of the agent's, and what its budget refuses, is tried again by SDKs: it is no step of its reasoning.
   @Test func failuresOfOthersDoNotCount() async throws {
     let count = Mutex(0)

@@ -90,7 +90,7 @@ final class GatewayWorld: Sendable {
     return LLMAgent(id: AgentID(owner: owner, name: name), name: name, owner: owner)
   }
 
-  static let credential = LLMCredential(field: .bearer) { agent in
+  static let credential = LLMCredential(field: .bearer, isEachAgents: true) { agent in
     SecretRef(path: SecretPath(area: .proxySecrets, owner: agent.owner, agent: agent.name, secret: "LLM"), key: "value")
   }
 
