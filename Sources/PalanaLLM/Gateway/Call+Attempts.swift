@@ -80,8 +80,8 @@ extension Call {
     self.attempt = attempt
     wasSent = true
     attempt.send(
-      loop.shared.http, url: upstream.url(for: translator?.upstream.path ?? endpoint.path), method: head.method, fields: fields, body: body,
-      on: loop.eventLoop)
+      loop.clients.client(for: upstream.url), url: upstream.url(for: translator?.upstream.path ?? endpoint.path), method: head.method,
+      fields: fields, body: body, on: loop.eventLoop)
   }
 
   /// Tries again after a pause, or gives up.

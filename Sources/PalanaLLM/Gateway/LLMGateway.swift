@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 package import Logging
 import NIOCore
 import NIOHTTP1
@@ -41,6 +40,7 @@ package final class LLMGateway: Service {
   private let configuration: LLMGatewayConfiguration
   let shared: LLMShared
   private let group: MultiThreadedEventLoopGroup
+  private let clients: [UpstreamClients]
   let loops: [NIOLoopBoundBox<LLMLoop>]
   private let listener = Mutex<(any Channel)?>(nil)
 
@@ -63,23 +63,16 @@ package final class LLMGateway: Service {
     let tls = try Self.tls(configuration.upstreamCAFiles)
     self.configuration = configuration
     group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
-    var client = HTTPClient.Configuration(tlsConfiguration: tls)
-    // A redirect could carry the credential to another server.
-    client.redirectConfiguration = .disallow
-    client.decompression = .disabled
-    client.timeout.connect = TimeAmount(configuration.connectTimeout)
-    client.connectionPool.retryConnectionEstablishment = false
-    // A stream holds a connection for as long as it lasts: how many there are is for agents' limits to say.
-    client.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 65_536
-    client.connectionPool.idleTimeout = .seconds(55)
     let shared = LLMShared(
       routes: routes, limits: configuration.limits, redactor: Redactor(configuration.redaction),
-      http: HTTPClient(eventLoopGroupProvider: .shared(group), configuration: client),
       ledger: ledger, breaker: breaker, secrets: secrets, learner: FingerprintLearner(secrets: secrets), bridge: WorkBridge(limit: 4_096),
       clock: clock, logger: logger)
     self.shared = shared
-    loops = zip(group.makeIterator(), sinks).map { loop, sink in
-      NIOLoopBoundBox.makeBoxSendingValue(LLMLoop(eventLoop: loop, shared: shared, sink: sink), eventLoop: loop)
+    let eventLoops = Array(group.makeIterator())
+    let clients = eventLoops.map { UpstreamClients(on: $0, tls: tls, connectTimeout: configuration.connectTimeout) }
+    self.clients = clients
+    loops = zip(eventLoops, zip(clients, sinks)).map { loop, own in
+      NIOLoopBoundBox.makeBoxSendingValue(LLMLoop(eventLoop: loop, shared: shared, clients: own.0, sink: own.1), eventLoop: loop)
     }
   }
 
@@ -151,7 +144,7 @@ package final class LLMGateway: Service {
       try? await gracefulShutdown()
       await stop()
     }
-    try? await shared.http.shutdown()
+    for client in clients { await client.shutdown() }
     try? await group.shutdownGracefully()
   }
 

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Logging
 import NIOCore
 import PalanaAudit
@@ -10,7 +9,6 @@ struct LLMShared: Sendable {
   let routes: [String: LLMRoute]
   let limits: LLMLimits
   let redactor: Redactor
-  let http: HTTPClient
   let ledger: Ledger
   let breaker: ReasoningBreaker?
   let seriesBounds = SeriesBounds()
@@ -25,6 +23,7 @@ struct LLMShared: Sendable {
 final class LLMLoop {
   let eventLoop: any EventLoop
   let shared: LLMShared
+  let clients: UpstreamClients
   private let sink: any AuditSink
   private(set) var snapshot = LLMSnapshot.empty
   private var connections: [ObjectIdentifier: AgentConnection] = [:]
@@ -46,9 +45,10 @@ final class LLMLoop {
   var meter: CallMeter
   private var drained: EventLoopPromise<Void>?
 
-  init(eventLoop: any EventLoop, shared: LLMShared, sink: any AuditSink) {
+  init(eventLoop: any EventLoop, shared: LLMShared, clients: UpstreamClients, sink: any AuditSink) {
     self.eventLoop = eventLoop
     self.shared = shared
+    self.clients = clients
     self.sink = sink
     meter = CallMeter(bounds: shared.seriesBounds)
     boards = shared.routes.mapValues { UpstreamBoard(weights: $0.upstreams.map(\.weight)) }

@@ -35,7 +35,7 @@ final class UpstreamAttempt {
       return
     }
     task = http.execute(
-      request: request, delegate: UpstreamDelegate(NIOLoopBound(self, eventLoop: eventLoop)), eventLoop: .delegateAndChannel(on: eventLoop))
+      request: request, delegate: UpstreamDelegate(NIOLoopBound(self, eventLoop: eventLoop)), eventLoop: .delegate(on: eventLoop))
   }
 
   func cancel() {

@@ -8,6 +8,8 @@ final class TestUpstream: Sendable {
   struct Request: Sendable {
     var head: HTTPRequestHead
     var body: String
+    /// Of the gateway's end: which connection it came on.
+    var port: Int
 
     func field(_ name: String) -> String? { head.headers.first(name: name) }
   }
@@ -34,6 +36,9 @@ final class TestUpstream: Sendable {
 
     func send(_ text: String) async throws { try await writer.write(.body(.byteBuffer(ByteBuffer(string: text)))) }
     func end() async throws { try await writer.write(.end(nil)) }
+
+    /// Closes the connection behind what was written.
+    func close() async throws { try await channel.close() }
 
     /// Breaks off: a reset, not an end.
     func reset() async throws {
@@ -104,7 +109,8 @@ final class TestUpstream: Sendable {
         case .body(let bytes): body.writeImmutableBuffer(bytes)
         case .end:
           guard let head else { return }
-          let request = Request(head: head, body: String(buffer: body))
+          let request = Request(
+            head: head, body: String(buffer: body), port: connection.channel.remoteAddress?.port ?? 0)
           seen.withLock { $0.append(request) }
           try await handler(request, Answer(writer: outbound, channel: connection.channel))
         }
