@@ -110,7 +110,7 @@ final class Call {
       return LLMRefusal(.notFound, .endpointUnknown, "the route /\(route.name) does not answer \(head.method) \(rest[end...].prefix(80))")
     }
     self.endpoint = endpoint
-    guard Self.isPlain(path) else {
+    guard PlainPath.isPlain(path) else {
       return LLMRefusal(.badRequest, .malformedRequest, "the path must be plain: no dot segments, backslashes or control characters")
     }
     guard head.headers[canonicalForm: "content-encoding"].allSatisfy({ $0.lowercased() == "identity" }) else {
@@ -120,14 +120,6 @@ final class Call {
       return tooLarge
     }
     return nil
-  }
-
-  /// Whether every server reads the path alike: a base URL of an upstream must not be left by it.
-  private static func isPlain(_ path: Substring) -> Bool {
-    guard path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\\") && $0 != UInt8(ascii: "#") }) else { return false }
-    let plain = path.prefix { $0 != "?" }.lowercased()
-    return !plain.contains("%2e") && !plain.contains("%2f") && !plain.contains("%5c") && !plain.contains("//")
-      && !plain.split(separator: "/").contains { $0 == "." || $0 == ".." }
   }
 
   /// Of a target in absolute form (RFC 9112 §3.2.2), what follows the authority.

@@ -131,6 +131,7 @@ package final class LLMGateway: Service {
     }
     let connection = AgentConnection(loop: loop, agent: agent, source: AuditEvent.Source(ip: ip, port: port))
     guard loop.admit(connection) else { throw ChannelError.ioOnClosedChannel }
+    try channel.pipeline.syncOperations.addHandler(FlushGatherer())
     try channel.pipeline.syncOperations.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: true)
     try channel.pipeline.syncOperations.addHandler(connection)
   }

@@ -17,6 +17,9 @@ struct UpstreamClients: Sendable {
     configuration.connectionPool.retryConnectionEstablishment = false
     // A stream holds a connection for as long as it lasts: how many there are is for agents' limits to say.
     configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 65_536
+    configuration.http1_1ConnectionDebugInitializer = { channel in
+      channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(FlushGatherer(), position: .first) }
+    }
     // A request that crosses the server's closing of the connection is lost, so ours closes it first. Servers for Python and Node wait
     // for five seconds, and are reached without TLS, where another connection costs little; what stands before providers waits a minute.
     configuration.connectionPool.idleTimeout = .seconds(4)
