@@ -83,10 +83,10 @@ enum JSONEscapes {
   /// - Returns: bytes of the second half, if it was used.
   private static func append(_ unit: UInt32, followedBy second: UInt32?, to result: inout [UInt8]) -> Int {
     if (0xd800...0xdbff).contains(unit), let second {
-      result += UTF8.encode(scalar(0x10000 + (unit - 0xd800) << 10 + (second - 0xdc00))) ?? []
+      result += scalar(0x10000 + (unit - 0xd800) << 10 + (second - 0xdc00)).utf8
       return 6
     }
-    result += UTF8.encode(scalar(unit)) ?? []
+    result += scalar(unit).utf8
     return 0
   }
 
