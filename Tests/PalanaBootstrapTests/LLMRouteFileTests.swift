@@ -61,7 +61,9 @@ struct LLMRouteFileTests {
     (#"{}"#, "upstream"), (#"{upstream: "http://a", upstreams: [{url: "http://b"}]}"#, "upstream"), (#"{upstreams: []}"#, "upstream"),
     (#"{upstream: "ftp://a"}"#, "upstream"), (#"{upstream: "http://"}"#, "upstream"), (#"{upstream: "http://user:pw@a"}"#, "upstream"),
     (#"{upstream: "http://a?key=1"}"#, "upstream"), (#"{upstream: "http://a", style: gemini}"#, "style"),
-    (#"{upstream: "http://a", maxOutput: 0}"#, "maxOutput"), (#"{upstream: "http://a", retries: 11}"#, "retries"),
+    (#"{upstream: "http://a", maxOutput: 0}"#, "maxOutput"), (#"{upstream: "http://a", maxInput: 0}"#, "maxInput"),
+    (#"{upstream: "http://a", maxBody: 17Mi}"#, "maxBody"), (#"{upstream: "http://a", maxBody: 0}"#, "maxBody"),
+    (#"{upstream: "http://a", maxBody: much}"#, "maxBody"), (#"{upstream: "http://a", retries: 11}"#, "retries"),
     (#"{upstream: "http://a", timeout: 1ms}"#, "timeout"), (#"{upstream: "http://a", idleTimeout: soon}"#, "idleTimeout"),
     (#"{upstream: "http://a", models: [""]}"#, "models"), (#"{upstream: "http://a", credential: {secret: "a b"}}"#, "credential"),
     (#"{upstream: "http://a", credential: {}}"#, "secret"), (#"{upstream: "http://a", key: sk-123}"#, "key"),
@@ -79,6 +81,15 @@ struct LLMRouteFileTests {
       let error = #expect(throws: PalanaError.self) { try Self.load(#"  routes: {\#(name): {upstream: "http://a"}}"#) }
       #expect(error?.message.contains("llm.routes") == true)
     }
+  }
+
+  @Test func whatARouteTakesAndKeeps() throws {
+    let plain = try Self.route(#"{upstream: "http://a"}"#)
+    #expect(plain.maxInput == nil && plain.maxBody == nil)
+    let route = try Self.route(#"{upstream: "http://a", maxInput: 5000, maxBody: 64Ki}"#)
+    #expect((route.maxInput, route.maxBody) == (5_000, 65_536))
+    let whole = try Self.route(#"{upstream: "http://a", maxBody: 16Mi}"#)
+    #expect(whole.maxBody == 16 << 20)
   }
 
   @Test func patternsAreReadAtTheStart() throws {

@@ -37,7 +37,9 @@ package struct LLMRouteFile: Codable, Hashable, Sendable {
   var credential: Credential?
   var models: [String]?
   var aliases: [String: String]?
+  var maxInput: Int?
   var maxOutput: Int?
+  var maxBody: ByteQuantity?
   var retries: Int?
   var retryUncertain: Bool?
   var firstByteTimeout: String?
@@ -92,6 +94,15 @@ extension LLMRouteFile {
     if let maxOutput {
       guard (1...10_000_000).contains(maxOutput) else { throw wrong("maxOutput", "1 to 10000000 tokens") }
       route.maxOutput = maxOutput
+    }
+    if let maxInput {
+      guard (1...10_000_000).contains(maxInput) else { throw wrong("maxInput", "1 to 10000000 tokens") }
+      route.maxInput = maxInput
+    }
+    if let maxBody {
+      let most = LLMLimits().requestBytes
+      guard let bytes = Int(exactly: maxBody.bytes), (1...most).contains(bytes) else { throw wrong("maxBody", "1 byte to 16Mi") }
+      route.maxBody = bytes
     }
     if let retries {
       guard (0...10).contains(retries) else { throw wrong("retries", "0 to 10") }

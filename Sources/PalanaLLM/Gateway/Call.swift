@@ -116,7 +116,7 @@ final class Call {
     guard head.headers[canonicalForm: "content-encoding"].allSatisfy({ $0.lowercased() == "identity" }) else {
       return LLMRefusal(.unsupportedMediaType, .malformedRequest, "the body must not be compressed")
     }
-    if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > loop.shared.limits.requestBytes {
+    if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > mostBytes {
       return tooLarge
     }
     return nil
@@ -139,11 +139,14 @@ final class Call {
   }
 
   private var tooLarge: LLMRefusal {
-    LLMRefusal(.payloadTooLarge, .requestTooLarge, "the body is longer than \(loop.shared.limits.requestBytes) bytes")
+    LLMRefusal(.payloadTooLarge, .requestTooLarge, "the body is longer than \(mostBytes) bytes")
   }
 
+  /// Of the body.
+  private var mostBytes: Int { min(route?.maxBody ?? .max, loop.shared.limits.requestBytes) }
+
   func receive(_ bytes: ByteBuffer) -> LLMRefusal? {
-    guard body.readableBytes + bytes.readableBytes <= loop.shared.limits.requestBytes else { return tooLarge }
+    guard body.readableBytes + bytes.readableBytes <= mostBytes else { return tooLarge }
     guard loop.take(bodyBytes: bytes.readableBytes, of: agent.id) else {
       return LLMRefusal(.serviceUnavailable, .overloaded, "the gateway has no room for more requests now", retryAfter: 1)
     }
@@ -194,7 +197,7 @@ final class Call {
       return LLMRefusal(
         .badRequest, .untranslatable, "an answer in the background cannot be counted: leave ‘background’ out", member: "background")
     }
-    return nil
+    return tooMuchInput(route, call)
   }
 
   private func reserve(_ route: LLMRoute) -> LLMRefusal? {
