@@ -40,6 +40,7 @@ package struct LLMRouteFile: Codable, Hashable, Sendable {
   var maxInput: Int?
   var maxOutput: Int?
   var maxBody: ByteQuantity?
+  var contentLog: Bool?
   var retries: Int?
   var retryUncertain: Bool?
   var firstByteTimeout: String?
@@ -104,6 +105,7 @@ extension LLMRouteFile {
       guard let bytes = Int(exactly: maxBody.bytes), (1...most).contains(bytes) else { throw wrong("maxBody", "1 byte to 16Mi") }
       route.maxBody = bytes
     }
+    route.keepsContent = contentLog ?? false
     if let retries {
       guard (0...10).contains(retries) else { throw wrong("retries", "0 to 10") }
       route.retries = retries

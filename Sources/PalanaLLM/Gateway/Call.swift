@@ -62,6 +62,8 @@ final class Call {
   /// Bytes of the answer that went to the agent.
   var sent: Int64 = 0
   var pause: Scheduled<Void>?
+  /// What is kept of the call; nil: nothing is.
+  var content: ContentCollector?
 
   init(connection: AgentConnection, loop: LLMLoop, agent: LLMAgent, head: HTTPRequestHead) {
     self.connection = connection
@@ -245,6 +247,7 @@ final class Call {
     // The SDKs repeat by themselves what a pause may mend; what it cannot mend they shall not.
     if refusal.isFinal { fields.add(name: "x-should-retry", value: "false") }
     connection.write(head: HTTPResponseHead(version: .http1_1, status: refusal.status, headers: fields))
+    content?.take(body)
     connection.write(body)
     sent += Int64(body.readableBytes)
     close(
@@ -260,7 +263,9 @@ final class Call {
     attempt = nil
     let isStream = answer?.isStream ?? false
     if isStream {
-      connection.write(ErrorBody(refusal).event(dialect))
+      let event = ErrorBody(refusal).event(dialect)
+      content?.take(event)
+      connection.write(event)
       connection.flush()
     }
     close(.error, reason: refusal.reason.rawValue, status: answer?.status, outcome: .error)
@@ -302,6 +307,7 @@ final class Call {
     pause?.cancel()
     loop.give(bodyBytes: received, of: agent.id)
     giveBackReasoning(status)
+    endContent(status)
     let settled = settle(outcome)
     count(outcome, reason: reason, isAllowed: decision == .allow, settled)
     var event = event(decision, reason: reason, status: status, settled)

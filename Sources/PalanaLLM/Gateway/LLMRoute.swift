@@ -26,6 +26,8 @@ package struct LLMRoute: Sendable {
   package var maxInput: Int?
   /// Of the body of a request; nil: the gateway's own bound.
   package var maxBody: Int?
+  /// Whether what is asked and answered is kept in the content log.
+  package var keepsContent = false
   /// From the request to the head of the answer, for one attempt.
   package var firstByteTimeout = Duration.seconds(120)
   /// Between two pieces of an answer.
