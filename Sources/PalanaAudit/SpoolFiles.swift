@@ -6,9 +6,12 @@ package import PalanaCore
   import Darwin
 #endif
 
-/// The few system calls of the spool, on paths and descriptors that it owns.
-enum SpoolFiles {
-  static func makeDirectory(_ path: String) throws(PalanaError) {
+/// The few system calls of files that are only appended to, on paths and descriptors that their writer owns.
+package enum SpoolFiles {
+  /// Makes a folder, and those above it, for this user alone.
+  ///
+  /// - Throws: ``PalanaError`` with code `failed`.
+  package static func makeDirectory(_ path: String) throws(PalanaError) {
     var partial = ""
     for part in path.split(separator: "/", omittingEmptySubsequences: false) {
       partial +=
@@ -20,8 +23,10 @@ enum SpoolFiles {
     }
   }
 
-  /// What earlier runs left, by name: each writer's files in their order.
-  static func segments(in directory: String) throws(PalanaError) -> [AuditSpool.Segment] {
+  /// The names in a folder that end in `suffix`, sorted.
+  ///
+  /// - Throws: ``PalanaError`` with code `failed`.
+  package static func names(in directory: String, suffix: String) throws(PalanaError) -> [String] {
     // `unsafe`: the stream is used and closed in this function only.
     guard let stream = unsafe opendir(directory) else {
       throw PalanaError(.failed, "the folder \(directory) cannot be read: \(message(errno))")
@@ -32,27 +37,38 @@ enum SpoolFiles {
       let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
         unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      if name.hasSuffix(".jsonl") { names.append(name) }
+      if name.hasSuffix(suffix) { names.append(name) }
     }
+    return names.sorted()
+  }
+
+  /// The bytes that a file has; nil when there is none.
+  package static func size(_ path: String) -> Int? {
+    var info = stat()
+    guard unsafe stat(path, &info) == 0 else { return nil }
+    return Int(info.st_size)
+  }
+
+  /// What earlier runs left, by name: each writer's files in their order.
+  static func segments(in directory: String) throws(PalanaError) -> [AuditSpool.Segment] {
     var segments: [AuditSpool.Segment] = []
-    for name in names.sorted() {
-      var info = stat()
-      guard unsafe stat(directory + "/" + name, &info) == 0 else {
+    for name in try names(in: directory, suffix: ".jsonl") {
+      guard let size = size(directory + "/" + name) else {
         throw PalanaError(.failed, "the file \(name) cannot be read: \(message(errno))")
       }
-      segments.append(.init(name: name, directory: directory, written: Int(info.st_size), isFinished: true))
+      segments.append(.init(name: name, directory: directory, written: size, isFinished: true))
     }
     return segments
   }
 
   /// Creates a new file that nobody else may read, for appending.
-  static func create(_ path: String) -> Int32? {
+  package static func create(_ path: String) -> Int32? {
     let file = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
     return file >= 0 ? file : nil
   }
 
   /// The number of bytes that were written: fewer than there are when the disk is full, 0 on an error.
-  static func append(_ bytes: [UInt8], to file: Int32) -> Int {
+  package static func append(_ bytes: [UInt8], to file: Int32) -> Int {
     while true {
       // `unsafe`: the kernel reads the array's bytes during the call only.
       let written = unsafe bytes.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
@@ -61,9 +77,11 @@ enum SpoolFiles {
     }
   }
 
-  static func truncate(_ file: Int32, to size: Int) -> Bool { ftruncate(file, off_t(size)) == 0 }
+  /// Cuts a file; false when that is not possible.
+  package static func truncate(_ file: Int32, to size: Int) -> Bool { ftruncate(file, off_t(size)) == 0 }
 
-  static func close(_ file: Int32) {
+  /// Gives a descriptor back.
+  package static func close(_ file: Int32) {
     #if canImport(Glibc)
       _ = Glibc.close(file)
     #else
@@ -71,22 +89,24 @@ enum SpoolFiles {
     #endif
   }
 
-  static func remove(_ path: String) { _ = unsafe unlink(path) }
+  /// Removes a file; it is fine when there is none.
+  package static func remove(_ path: String) { _ = unsafe unlink(path) }
 
   static func message(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
 }
 
-extension AuditSpool.Segment {
-  /// Reads up to `count` bytes from `offset`. Blocks: call it on a thread that may.
+extension SpoolFiles {
+  /// Reads up to `count` bytes of a file from `offset`. Blocks: call it on a thread that may.
+  ///
   /// - Returns: fewer bytes at the end of the file; nil when there is no such file any more.
   /// - Throws: ``PalanaError`` with code `failed` when it cannot be read.
-  package func read(from offset: Int, count: Int) throws(PalanaError) -> [UInt8]? {
+  package static func read(_ path: String, named name: String, from offset: Int, count: Int) throws(PalanaError) -> [UInt8]? {
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
     guard file >= 0 else {
       if errno == ENOENT { return nil }
-      throw PalanaError(.failed, "the file \(name) cannot be read: \(SpoolFiles.message(errno))")
+      throw PalanaError(.failed, "the file \(name) cannot be read: \(message(errno))")
     }
-    defer { SpoolFiles.close(file) }
+    defer { close(file) }
     var failed = false
     // `unsafe`: the kernel writes into the array's own storage during each call only.
     let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -101,6 +121,15 @@ extension AuditSpool.Segment {
     }
     if failed { throw PalanaError(.failed, "the file \(name) cannot be read") }
     return bytes
+  }
+}
+
+extension AuditSpool.Segment {
+  /// Reads up to `count` bytes from `offset`. Blocks: call it on a thread that may.
+  /// - Returns: fewer bytes at the end of the file; nil when there is no such file any more.
+  /// - Throws: ``PalanaError`` with code `failed` when it cannot be read.
+  package func read(from offset: Int, count: Int) throws(PalanaError) -> [UInt8]? {
+    try SpoolFiles.read(path, named: name, from: offset, count: count)
   }
 }
 

@@ -157,6 +157,7 @@ struct ControlServices {
   let audit: AuditService
   let models: LLMService
   let credentials: LLMCredentialService
+  let content: LLMContentService
 
   init(_ scope: ControlScope, _ dependencies: ControlDependencies, _ configuration: ControlConfiguration, _ trail: AuditTrail) {
     let store = scope.store
@@ -173,6 +174,7 @@ struct ControlServices {
     let source = Self.models(dependencies)
     models = LLMService(source: source, access: Access(store: store), clock: dependencies.clock, version: configuration.version)
     credentials = LLMCredentialService(source: source, writer: scope.secrets, gateway: scope.gateway, trail: trail)
+    content = LLMContentService(source: source, trail: trail)
     system = SystemService(
       probe: dependencies.system, resources: resources, trail: trail, installation: configuration.installation,
       version: configuration.version)
@@ -189,7 +191,7 @@ struct ControlServices {
     [
       SystemRoutes.handlers(system), ResourceRoutes.handlers(resources, agents),
       AgentRoutes.handlers(agents), AttackRoutes.handlers(attacks), SecretRoutes.handlers(secrets), EgressRoutes.handlers(egress),
-      ContainmentRoutes.handlers(kills, audit), LLMRoutes.handlers(models, credentials),
+      ContainmentRoutes.handlers(kills, audit), LLMRoutes.handlers(models, credentials, content),
     ].reduce(into: [:]) { all, part in all.merge(part) { first, _ in first } }
   }
 }

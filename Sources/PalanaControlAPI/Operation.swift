@@ -16,6 +16,7 @@ package enum Operation: String, Sendable, CaseIterable {
   case listEgressRules, addEgressRule, removeEgressRule, testEgress
   case kill, unkill
   case llmUsage, llmBudgets, llmCalls, listLLMCredentials, setLLMCredential, deleteLLMCredential
+  case listLLMContent, getLLMContent
   case metrics
   case audit, verifyAudit, collectedAudit, collectAudit
 

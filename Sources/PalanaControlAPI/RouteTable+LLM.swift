@@ -21,6 +21,17 @@ extension Route {
         Query("agent", .string, "Name or identifier of an agent."), Query("limit", .integer, "The newest so many, 1 to 1000; absent: 50."),
       ], response: .json("LLMCallList")),
     Route(
+      .listLLMContent, .get, "/v1/llm/content",
+      "Calls of which it is kept what was said: the newest, oldest first, without what was said.", access: .operator,
+      query: [
+        Query("agent", .string, "Name or identifier of an agent."), Query("model", .string, "A model, as the upstream was asked for it."),
+        Query("since", .string, "RFC 3339 time."), Query("limit", .integer, "The newest so many, 1 to 1000; absent: 50."),
+      ], response: .json("LLMContentList")),
+    Route(
+      .getLLMContent, .get, "/v1/llm/content/{id}",
+      "What an agent asked a model in one call, and what it was answered. Who reads it is written down.", access: .operator,
+      response: .json("LLMContent")),
+    Route(
       .listLLMCredentials, .get, "/v1/llm/credentials", "The credentials of routes, without values.", access: .operator,
       response: .json("LLMCredentialList")),
     Route(

@@ -61,7 +61,10 @@ struct LLMRouteFileTests {
     (#"{}"#, "upstream"), (#"{upstream: "http://a", upstreams: [{url: "http://b"}]}"#, "upstream"), (#"{upstreams: []}"#, "upstream"),
     (#"{upstream: "ftp://a"}"#, "upstream"), (#"{upstream: "http://"}"#, "upstream"), (#"{upstream: "http://user:pw@a"}"#, "upstream"),
     (#"{upstream: "http://a?key=1"}"#, "upstream"), (#"{upstream: "http://a", style: gemini}"#, "style"),
-    (#"{upstream: "http://a", maxOutput: 0}"#, "maxOutput"), (#"{upstream: "http://a", retries: 11}"#, "retries"),
+    (#"{upstream: "http://a", maxOutput: 0}"#, "maxOutput"), (#"{upstream: "http://a", maxInput: 0}"#, "maxInput"),
+    (#"{upstream: "http://a", maxBody: 17Mi}"#, "maxBody"), (#"{upstream: "http://a", maxBody: 0}"#, "maxBody"),
+    (#"{upstream: "http://a", maxBody: much}"#, "maxBody"), (#"{upstream: "http://a", contentLog: maybe}"#, "contentLog"),
+    (#"{upstream: "http://a", retries: 11}"#, "retries"),
     (#"{upstream: "http://a", timeout: 1ms}"#, "timeout"), (#"{upstream: "http://a", idleTimeout: soon}"#, "idleTimeout"),
     (#"{upstream: "http://a", models: [""]}"#, "models"), (#"{upstream: "http://a", credential: {secret: "a b"}}"#, "credential"),
     (#"{upstream: "http://a", credential: {}}"#, "secret"), (#"{upstream: "http://a", key: sk-123}"#, "key"),
@@ -78,6 +81,31 @@ struct LLMRouteFileTests {
     for name in ["A", "a/b", "\"a b\"", "\"\"", "..", String(repeating: "a", count: 64)] {
       let error = #expect(throws: PalanaError.self) { try Self.load(#"  routes: {\#(name): {upstream: "http://a"}}"#) }
       #expect(error?.message.contains("llm.routes") == true)
+    }
+  }
+
+  @Test func whatARouteTakesAndKeeps() throws {
+    let plain = try Self.route(#"{upstream: "http://a"}"#)
+    #expect(plain.maxInput == nil && plain.maxBody == nil && !plain.keepsContent)
+    let route = try Self.route(#"{upstream: "http://a", maxInput: 5000, maxBody: 64Ki, contentLog: true}"#)
+    #expect((route.maxInput, route.maxBody) == (5_000, 65_536) && route.keepsContent)
+    let whole = try Self.route(#"{upstream: "http://a", maxBody: 16Mi}"#)
+    #expect(whole.maxBody == 16 << 20)
+  }
+
+  @Test func theContentLogHasBounds() throws {
+    let usual = try Self.load("  redact: {}").llm.contentLog
+    #expect((usual.retention, usual.maxBytes, usual.maxRecordBytes) == (.seconds(7 * 86_400), 1 << 30, 1 << 20))
+    let own = try Self.load("  contentLog: {retention: 1h, maxBytes: 64Mi, maxRecordBytes: 8Mi}").llm.contentLog
+    #expect((own.retention, own.maxBytes, own.maxRecordBytes) == (.seconds(3_600), 64 << 20, 8 << 20))
+    for (text, key) in [
+      ("{retention: 59m}", "retention"), ("{retention: never}", "retention"), ("{maxBytes: 63Mi}", "maxBytes"),
+      ("{maxBytes: 2Ti}", "maxBytes"),
+      ("{maxBytes: 1GB}", "maxBytes"), ("{maxRecordBytes: 9Mi}", "maxRecordBytes"), ("{maxRecordBytes: 1}", "maxRecordBytes"),
+      ("{enabled: true}", "enabled"),
+    ] {
+      let error = #expect(throws: PalanaError.self) { try Self.load("  contentLog: \(text)") }
+      #expect(error?.message.contains("llm.contentLog.\(key)") == true, "\(error?.message ?? "")")
     }
   }
 

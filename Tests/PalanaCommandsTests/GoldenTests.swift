@@ -58,6 +58,10 @@ struct GoldenTests {
     .init(name: "llm-usage", line: "llm usage --since 7d", answers: ["GET /v1/llm/usage": Fixtures.usage]),
     .init(name: "llm-usage-day", line: "llm usage --by day", answers: ["GET /v1/llm/usage": Fixtures.usageByDay]),
     .init(name: "llm-calls", line: "llm calls --limit 3", answers: ["GET /v1/llm/calls": Fixtures.calls]),
+    .init(name: "llm-content", line: "llm content --since 1h", answers: ["GET /v1/llm/content": Fixtures.content]),
+    .init(
+      name: "llm-content-show", line: "llm content show 9f3c0a5512de-4",
+      answers: ["GET /v1/llm/content/9f3c0a5512de-4": Fixtures.contentOfACall]),
     .init(name: "llm-budget", line: "llm budget", answers: ["GET /v1/llm/budgets": Fixtures.budgets]),
     .init(name: "llm-budget-set", line: "llm budget set team --per-day 5USD", answers: ["POST /v1/apply": Fixtures.appliedBudget]),
     .init(name: "llm-credential-list", line: "llm credential list", answers: ["GET /v1/llm/credentials": Fixtures.credentials]),

@@ -28,7 +28,15 @@ struct LLMTests {
     let calls = try await CommandRunner.run(
       ["llm", "calls", "--agent", "a", "--owner", "o", "--limit", "9"], answers: ["GET /v1/llm/calls": Fixtures.calls])
     #expect(Self.query(calls) == ["limit=9", "agent=a", "owner=o"])
-    for words in [["usage", "--by", "x"], ["usage", "--limit", "0"], ["calls", "--limit", "1001"], ["usage", "--since", "soon"]] {
+    let content = try await CommandRunner.run(
+      ["llm", "content", "--agent", "a", "--model", "m", "--since", "1h", "--limit", "9"],
+      answers: ["GET /v1/llm/content": Fixtures.content])
+    #expect(content.code == 0, "\(content.error)")
+    #expect(Self.query(content) == ["limit=9", "agent=a", "model=m", "since=2026-11-21T00%3A00%3A00.000000Z"])
+    for words in [
+      ["usage", "--by", "x"], ["usage", "--limit", "0"], ["calls", "--limit", "1001"], ["usage", "--since", "soon"],
+      ["content", "--limit", "0"], ["content", "show"],
+    ] {
       #expect(try await CommandRunner.run(["llm"] + words, answers: [:]).code == 2, "\(words)")
     }
   }
@@ -37,9 +45,9 @@ struct LLMTests {
   func empty() async throws {
     let answers = [
       "GET /v1/llm/usage": #"{"by":"agent","items":[]}"#, "GET /v1/llm/calls": #"{"items":[]}"#, "GET /v1/llm/budgets": #"{"items":[]}"#,
-      "GET /v1/llm/credentials": #"{"items":[]}"#,
+      "GET /v1/llm/content": #"{"items":[],"damaged":[]}"#, "GET /v1/llm/credentials": #"{"items":[]}"#,
     ]
-    for words in [["usage"], ["calls"], ["budget"], ["credential", "list"]] {
+    for words in [["usage"], ["calls"], ["content"], ["budget"], ["credential", "list"]] {
       let result = try await CommandRunner.run(["llm"] + words, answers: answers)
       #expect(result.code == 0 && result.output.isEmpty && !result.error.isEmpty, "\(words)")
     }

@@ -59,7 +59,7 @@ import Testing
     var settings = ControlWorld.Settings()
     settings.hasModels = false
     try await ControlWorld.run(settings) { world in
-      for operation in [PalanaControlAPI.Operation.llmUsage, .llmBudgets, .llmCalls, .listLLMCredentials] {
+      for operation in [PalanaControlAPI.Operation.llmUsage, .llmBudgets, .llmCalls, .listLLMContent, .listLLMCredentials] {
         let answer = try await world.call(operation)
         #expect(answer.status == 404)
         #expect(answer.text.contains("no routes to language models") && answer.text.contains("llm.routes"), "\(answer.text)")
@@ -222,6 +222,39 @@ import Testing
     }
   }
 
+  // MARK: What was said
+
+  @Test func whatWasSaidIsForOperatorsAndEachReadingIsWrittenDown() async throws {
+    try await ControlWorld.run { world in
+      let query: [(name: String, value: String)] = [
+        ("agent", "demo"), ("model", "gpt-4.1"), ("since", "2026-11-20T00:00:00Z"), ("limit", "9"),
+      ]
+      let list = try await world.call(.listLLMContent, query: query).decoded(LLMContentList.self)
+      #expect(list.items.map(\.id) == ["a1b2-7"] && list.damaged.count == 1)
+      let since = Timestamp(parsing: "2026-11-20T00:00:00Z")
+      #expect(world.models.state.withLock { $0.content } == [LLMContentQuery(agent: "demo", model: "gpt-4.1", since: since, limit: 9)])
+      func readings() -> [AuditEvent] { world.events.filter { $0.action == "content-read" && $0.decision == .allow } }
+      // A list says nothing of what was said.
+      #expect(readings().isEmpty)
+      let one = try await world.call(.getLLMContent, ["id": "a1b2-7"]).decoded(LLMContent.self)
+      #expect(one.request.text == "what was asked" && one.answer.text == nil && one.answer.base64 == "/wA=")
+      let event = try #require(readings().first)
+      #expect(event.component == .llm && event.actor?.raw == "root" && event.agent?.name == "demo" && event.agent?.owner.raw == "alice")
+      #expect(event.details == ["call": "a1b2-7", "route": "unified", "model": "gpt-4.1"])
+      #expect(try await world.call(.getLLMContent, ["id": "gone-1"]).code == "not_found")
+      // Not even of one's own agents: what an agent read may be secret to its owner.
+      for caller in [ControlWorld.Person.alice, .bob] {
+        #expect(try await world.call(.listLLMContent, as: caller).code == "denied")
+        #expect(try await world.call(.getLLMContent, as: caller, ["id": "a1b2-7"]).code == "denied")
+      }
+      #expect(readings().count == 1)
+      // Nobody reads what cannot be written down.
+      world.sink.isDown.withLock { $0 = true }
+      let unread = try await world.call(.getLLMContent, ["id": "a1b2-7"])
+      #expect(unread.status == 503 && !unread.text.contains("what was asked"))
+    }
+  }
+
   // MARK: Credentials of agents
 
   /// A key for the gateway of language models alone, whatever it is called.
@@ -238,5 +271,20 @@ import Testing
       #expect(inert.hosts.isEmpty && inert.places.isEmpty && inert.keys.first?.placeholder == "TOKEN_OPENAI_MODELS")
       #expect(world.secrets.values.withLock { $0["alice/demo/OPENAI_MODELS"]?["value"]?.reveal() } == "x")
     }
+  }
+}
+
+/// What was said, as it is given out.
+@Suite struct LLMContentBodyTests {
+  @Test(
+    arguments: [
+      (Array("grüß".utf8), false, "grüß"), (Array("grüß".utf8), true, "grüß"), (Array("grü".utf8.dropLast()), true, "gr"),
+      (Array("a😀".utf8.dropLast()), true, "a"), (Array("a😀".utf8.dropLast(3)), true, "a"), (Array("😀".utf8.dropLast(2)), true, ""),
+      ([], false, ""), ([], true, ""), (Array("grü".utf8.dropLast()), false, nil), ([0x61, 0x80], true, nil), ([0xff], true, nil),
+      ([0xff, 0x61], true, nil),
+    ] as [([UInt8], Bool, String?)])
+  func isTextWhereItIsText(_ bytes: [UInt8], _ isTruncated: Bool, _ text: String?) {
+    let body = LLMContentBody(bytes, isTruncated: isTruncated)
+    #expect(body.text == text && (body.base64 == nil) == (text != nil))
   }
 }

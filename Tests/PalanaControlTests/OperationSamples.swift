@@ -72,6 +72,7 @@ enum OperationSamples {
 
   private static let models: [Step] = [
     Step(.createBudget, body: budget), Step(.llmUsage, query: [("by", "agent")]), Step(.llmBudgets), Step(.llmCalls),
+    Step(.listLLMContent, query: [("agent", "demo"), ("limit", "5")]), Step(.getLLMContent, ["id": "a1b2-7"]),
     Step(.setLLMCredential, ["route": "unified", "secret": "OPENAI"], body: #"{"value":"s3cr3t-canary-3"}"#),
     Step(.listLLMCredentials), Step(.deleteLLMCredential, ["route": "unified", "secret": "OPENAI"]), Step(.metrics),
     Step(.deleteBudget, ["name": "team"]),

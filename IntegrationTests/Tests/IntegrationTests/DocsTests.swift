@@ -15,7 +15,7 @@ import Testing
     #"""
     llm:
       routes:
-        unified: {upstream: "\#(url)", style: openai, credential: {secret: OPENAI_API_KEY}}
+        unified: {upstream: "\#(url)", style: openai, credential: {secret: OPENAI_API_KEY}, contentLog: true}
         shared: {upstream: "\#(url)", style: openai, credential: {scope: route, secret: OPENAI}}
     """#
   }

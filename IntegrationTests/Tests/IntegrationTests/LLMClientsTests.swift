@@ -65,6 +65,25 @@ import Testing
     }
   }
 
+  /// Against a provider that speaks Anthropic's dialect.
+  @Test func openAITranslated() async throws {
+    let models = try await Ready.shared.models()
+    let outcomes = try await models.outcomes("sdk", "use_openai_chat", "to-claude")
+    let weather = #"["weather", {"city": "Bern"}, "#
+    expect(
+      outcomes,
+      [
+        "chat": #"["\#(Self.sentence)", 7, "stop"]"#, "stream": #"[\#(Self.words), "stop"]"#, "stream_usage": "[\(Self.words), 7]",
+        "tools": weather + #""tool_calls", "snow"]"#, "tools_stream": weather + #""tool_calls"]"#, "asynchronous": Self.sentence,
+        "bad_request": "the strict model does not like it", "cancelled": #"[" 0", " 1"]"#,
+        "broken_off": #"[["Hello", " from"], "upstream_unreachable"]"#,
+      ], "to-claude")
+    try await waitUntil("the provider sees that the client left") { try models.server.ends("endless").contains("left") }
+    #expect(try models.server.faults() == [])
+    let asked = try models.server.received("words").filter { $0["target"].string == "/v1/messages" }
+    #expect(!asked.isEmpty)
+  }
+
   /// Against a provider of the same dialect, and against one that speaks the other.
   @Test(arguments: ["claude", "to-openai"]) func anthropic(_ route: String) async throws {
     let models = try await Ready.shared.models()

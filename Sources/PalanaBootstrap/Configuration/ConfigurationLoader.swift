@@ -175,6 +175,19 @@ package enum ConfigurationLoader {
     "llm.default": { entry, to throws(PalanaError) in to.llm.defaultRoute = try text(entry) },
     "llm.routes": { entry, to throws(PalanaError) in to.llm.routes = try routes(entry) },
     "llm.redact": { entry, to throws(PalanaError) in to.llm.redact = try patterns(entry) },
+    "llm.contentLog.retention": { entry, to throws(PalanaError) in
+      do throws(PalanaError) {
+        let span = try TimeSpan(try text(entry))
+        guard span.duration >= .seconds(3600) else { throw PalanaError(.invalid, "at least 1h is kept") }
+        to.llm.contentLog.retention = span.duration
+      } catch {
+        throw wrong(entry, error.message)
+      }
+    },
+    "llm.contentLog.maxBytes": { entry, to throws(PalanaError) in to.llm.contentLog.maxBytes = try bytes(entry, "64Mi", "1Ti") },
+    "llm.contentLog.maxRecordBytes": { entry, to throws(PalanaError) in
+      to.llm.contentLog.maxRecordBytes = try bytes(entry, "1Ki", "8Mi")
+    },
     "llm.prices": { entry, to throws(PalanaError) in to.llm.prices = try absolutePath(entry) },
     "secrets.address": { entry, to throws(PalanaError) in to.secrets.address = try text(entry) },
     "secrets.caFile": { entry, to throws(PalanaError) in to.secrets.caFile = try text(entry) },
@@ -259,6 +272,20 @@ package enum ConfigurationLoader {
       throw wrong(entry, "a whole number from \(range.lowerBound) to \(range.upperBound) is expected")
     }
     return number
+  }
+
+  /// An amount of bytes between two, which are written as it is.
+  private static func bytes(_ entry: Entry, _ least: String, _ most: String) throws(PalanaError) -> Int {
+    let written = try text(entry)
+    do throws(PalanaError) {
+      let amount = try ByteQuantity(written).bytes
+      guard (try ByteQuantity(least).bytes...(try ByteQuantity(most).bytes)).contains(amount) else {
+        throw PalanaError(.invalid, "\(least) to \(most) is expected")
+      }
+      return Int(amount)
+    } catch {
+      throw wrong(entry, error.message)
+    }
   }
 
   private static func absolutePath(_ entry: Entry) throws(PalanaError) -> String {

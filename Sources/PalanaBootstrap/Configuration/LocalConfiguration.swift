@@ -1,4 +1,5 @@
 package import PalanaCore
+package import PalanaLLM
 import PalanaSecrets
 
 /// Everything that can be set for one machine. The initial values are the defaults.
@@ -159,6 +160,8 @@ package struct LocalConfiguration: Hashable, Sendable {
     package var defaultRoute = ""
     /// What is taken out of prompts: expressions by their names.
     package var redact: [String: String] = [:]
+    /// Bounds of what routes with `contentLog` keep.
+    package var contentLog = ContentSettings()
     /// A file with prices of models, before those that are built in. Empty: none.
     package var prices = ""
   }

@@ -17,6 +17,7 @@ struct LLMPart: Sendable {
   let gateway: LLMGateway
   let ledger: Ledger
   let breaker: ReasoningBreaker
+  let content: ContentLog
   private let store: any ResourceStore
   private let logger: Logger
 
@@ -24,7 +25,7 @@ struct LLMPart: Sendable {
   /// - Throws: ``PalanaError``.
   static func make(
     _ configuration: LocalConfiguration, listen: LocalConfiguration.Endpoint, folder: String, store: any ResourceStore,
-    secrets: any SecretValueSource, spool: AuditSpool, logger: Logger
+    secrets: any SecretValueSource, contentKey: @escaping ContentLog.KeySource, spool: AuditSpool, logger: Logger
   ) async throws(PalanaError) -> LLMPart? {
     guard !configuration.llm.routes.isEmpty else { return nil }
     let ledger = try await Ledger.open(folder: folder, prices: try prices(configuration.llm.prices), logger: logger)
@@ -38,11 +39,15 @@ struct LLMPart: Sendable {
     for (name, pattern) in configuration.llm.redact.sorted(by: { $0.key < $1.key }) {
       gateway.redaction.append(try RedactionPattern(name: name, pattern: pattern))
     }
+    // Also where no route keeps anything now: what was kept goes when its time comes.
+    let content = ContentLog(
+      folder: folder + "/content", settings: configuration.llm.contentLog, key: contentKey, audit: spool.makeWriter(label: "llm-content"),
+      logger: logger)
     return LLMPart(
       gateway: try LLMGateway(
         configuration: gateway, ledger: ledger, secrets: secrets, audit: { spool.makeWriter(label: "llm-\($0)") },
-        breaker: breaker, logger: logger),
-      ledger: ledger, breaker: breaker, store: store, logger: logger)
+        breaker: breaker, content: content, logger: logger),
+      ledger: ledger, breaker: breaker, content: content, store: store, logger: logger)
   }
 
   private static func prices(_ path: String) throws(PalanaError) -> PriceTable {
@@ -75,7 +80,7 @@ struct LLMPart: Sendable {
   /// - Parameter escalate: marks a run as stuck.
   func services(escalate: @escaping @Sendable (ReasoningBreaker.Escalation) async -> Void) -> [any Service] {
     [
-      ledger, breaker, gateway, BudgetFollower(part: self, store: store, logger: logger),
+      ledger, breaker, content, gateway, BudgetFollower(part: self, store: store, logger: logger),
       EscalationTeller(breaker: breaker, escalate: escalate),
     ]
   }

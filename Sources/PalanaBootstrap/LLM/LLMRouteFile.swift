@@ -37,7 +37,10 @@ package struct LLMRouteFile: Codable, Hashable, Sendable {
   var credential: Credential?
   var models: [String]?
   var aliases: [String: String]?
+  var maxInput: Int?
   var maxOutput: Int?
+  var maxBody: ByteQuantity?
+  var contentLog: Bool?
   var retries: Int?
   var retryUncertain: Bool?
   var firstByteTimeout: String?
@@ -93,6 +96,16 @@ extension LLMRouteFile {
       guard (1...10_000_000).contains(maxOutput) else { throw wrong("maxOutput", "1 to 10000000 tokens") }
       route.maxOutput = maxOutput
     }
+    if let maxInput {
+      guard (1...10_000_000).contains(maxInput) else { throw wrong("maxInput", "1 to 10000000 tokens") }
+      route.maxInput = maxInput
+    }
+    if let maxBody {
+      let most = LLMLimits().requestBytes
+      guard let bytes = Int(exactly: maxBody.bytes), (1...most).contains(bytes) else { throw wrong("maxBody", "1 byte to 16Mi") }
+      route.maxBody = bytes
+    }
+    route.keepsContent = contentLog ?? false
     if let retries {
       guard (0...10).contains(retries) else { throw wrong("retries", "0 to 10") }
       route.retries = retries

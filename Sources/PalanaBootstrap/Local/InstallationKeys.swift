@@ -1,5 +1,6 @@
 import PalanaCore
 import PalanaEgress
+import PalanaLLM
 import PalanaSecrets
 
 /// The keys of an installation: made at its first start, kept in the secret store, in memory only where they are used.
@@ -22,6 +23,13 @@ enum InstallationKeys {
     }
     guard let key = values["key"], key.reveal().utf8.count == 64 else { throw damaged("proxy-token-key") }
     return ProxyTokens(key: key.map { Array($0.utf8) })
+  }
+
+  /// What the content log of language models is sealed with.
+  static func contentLog(_ secrets: InstallationSecrets) async throws(PalanaError) -> ContentKey {
+    let values = try await secrets.value("llm-content-key") { () throws(PalanaError) in ["key": ContentKey.make()] }
+    guard let text = values["key"] else { throw damaged("llm-content-key") }
+    do throws(PalanaError) { return try ContentKey(text: text) } catch { throw damaged("llm-content-key") }
   }
 
   private static func damaged(_ name: String) -> PalanaError {

@@ -51,7 +51,7 @@ struct LocalPlatform: Service {
       gatewayConfiguration, authority, values, tools: tools, logger: logger,
       envoyFolder: "/run/\(configuration.networkPrefix)-\(shortHash(configuration.home))-envoy"
     ) { number in spool.makeWriter(label: "egress-\(number)") }
-    let llm = try await llmPart(values)
+    let llm = try await llmPart(values, installation)
     let projection = EgressProjection(
       store: store, book: book, proxyToken: tokens.token(uid:),
       apply: { snapshot, reasoning in
@@ -139,10 +139,11 @@ struct LocalPlatform: Service {
     }
   }
 
-  private func llmPart(_ secrets: any SecretValueSource) async throws(PalanaError) -> LLMPart? {
+  private func llmPart(_ secrets: any SecretValueSource, _ installation: InstallationSecrets) async throws(PalanaError) -> LLMPart? {
     guard let listen = try llmEndpoint() else { return nil }
     let part = try await LLMPart.make(
-      configuration, listen: listen, folder: layout.llm, store: store, secrets: secrets, spool: spool, logger: logger)
+      configuration, listen: listen, folder: layout.llm, store: store, secrets: secrets,
+      contentKey: { () async throws(PalanaError) in try await InstallationKeys.contentLog(installation) }, spool: spool, logger: logger)
     try await part?.readBudgets()
     return part
   }

@@ -45,6 +45,24 @@ enum LLMSchemas {
         "scope": ResourceSchemas.llmBudgetScope, "group": Schema.text, "agent": Schema.text, "owner": Schema.text,
         "window": Schema.choice(LLMWindow.self), "resetsAt": Schema.time,
       ]),
+    "LLMContentList": Schema.object(
+      "Calls of which it is kept what was said.",
+      required: ["items": Schema.list(of: Schema.reference("LLMContentItem")), "damaged": Schema.texts]),
+    "LLMContentItem": Schema.object(
+      "Who asked what, when and how much; nothing of what was said.",
+      required: [
+        "id": Schema.text, "time": Schema.time, "agent": Schema.text, "agentID": Schema.text, "owner": Schema.text, "route": Schema.text,
+        "model": Schema.text, "upstream": Schema.text, "path": Schema.text, "requestBytes": Schema.integer, "answerBytes": Schema.integer,
+        "isRequestTruncated": Schema.boolean, "isAnswerTruncated": Schema.boolean,
+      ], optional: ["status": Schema.integer]),
+    "LLMContent": Schema.object(
+      "One call with what was said.",
+      required: [
+        "call": Schema.reference("LLMContentItem"), "request": Schema.reference("LLMContentBody"),
+        "answer": Schema.reference("LLMContentBody"),
+      ]),
+    "LLMContentBody": Schema.object(
+      "Text, or in Base64 what is none.", required: [:], optional: ["text": Schema.text, "base64": Schema.text]),
     "LLMCredentialRequest": Schema.object(required: ["value": Schema.text], optional: ["key": Schema.text]),
     "LLMCredentialList": Schema.items("LLMCredentialItem"),
     "LLMCredentialItem": Schema.object(

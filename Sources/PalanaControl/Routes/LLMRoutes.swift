@@ -5,9 +5,9 @@ import PalanaAPI
 import PalanaControlAPI
 import PalanaCore
 
-/// Language models: what was used, budgets, credentials of routes, metrics.
+/// Language models: what was used, budgets, credentials of routes, what was said, metrics.
 enum LLMRoutes {
-  static func handlers(_ models: LLMService, _ credentials: LLMCredentialService) -> RouteHandlers {
+  static func handlers(_ models: LLMService, _ credentials: LLMCredentialService, _ content: LLMContentService) -> RouteHandlers {
     [
       .llmUsage: { call in try call.answer(await models.usage(try usage(call.query), by: call.caller)) },
       .llmBudgets: { call in try call.answer(await models.budgets(named: call.query.text("budget"), by: call.caller)) },
@@ -16,6 +16,13 @@ enum LLMRoutes {
         return try call.answer(
           await models.calls(owner: call.owner, agent: call.query.text("agent"), limit: limit, by: call.caller))
       },
+      .listLLMContent: { call in
+        let query = LLMContentQuery(
+          agent: call.query.text("agent"), model: call.query.text("model"), since: try call.query.time("since"),
+          limit: try call.query.integer("limit", in: 1...1000) ?? 50)
+        return try call.answer(await content.list(query))
+      },
+      .getLLMContent: { call in try call.answer(await content.record(call.parameter("id"), by: call.caller)) },
       .listLLMCredentials: { call in try call.answer(await credentials.list()) },
       .setLLMCredential: { call in
         let request = try await body(call)

@@ -49,6 +49,20 @@ package struct LLMProbe: Sendable {
     }
   }
 
+  /// What was said, where routes keep it.
+  package struct Content: Sendable {
+    package var list: @Sendable (LLMContentQuery) async throws(PalanaError) -> LLMContentList
+    package var record: @Sendable (_ id: String) async throws(PalanaError) -> LLMContent
+
+    package init(
+      list: @escaping @Sendable (LLMContentQuery) async throws(PalanaError) -> LLMContentList,
+      record: @escaping @Sendable (_ id: String) async throws(PalanaError) -> LLMContent
+    ) {
+      self.list = list
+      self.record = record
+    }
+  }
+
   /// Names of the routes, sorted.
   package var routes: [String]
   package var credentials: [Credential]
@@ -57,6 +71,7 @@ package struct LLMProbe: Sendable {
   package var usage: @Sendable (LLMUsageQuery) async throws(PalanaError) -> [LLMUsageRow]
   /// The newest calls, newest first.
   package var calls: @Sendable (_ owner: UserIdentity?, _ agent: String?, _ limit: Int) async throws(PalanaError) -> [LLMCallRow]
+  package var content: Content
   package var figures: @Sendable () -> [Figures]
   package var metrics: @Sendable () async -> [MetricFamily]
 
@@ -64,13 +79,14 @@ package struct LLMProbe: Sendable {
     routes: [String], credentials: [Credential], owner: UserIdentity,
     usage: @escaping @Sendable (LLMUsageQuery) async throws(PalanaError) -> [LLMUsageRow],
     calls: @escaping @Sendable (_ owner: UserIdentity?, _ agent: String?, _ limit: Int) async throws(PalanaError) -> [LLMCallRow],
-    figures: @escaping @Sendable () -> [Figures], metrics: @escaping @Sendable () async -> [MetricFamily]
+    content: Content, figures: @escaping @Sendable () -> [Figures], metrics: @escaping @Sendable () async -> [MetricFamily]
   ) {
     self.routes = routes
     self.credentials = credentials
     self.owner = owner
     self.usage = usage
     self.calls = calls
+    self.content = content
     self.figures = figures
     self.metrics = metrics
   }

@@ -72,6 +72,7 @@ extension Call {
 
   private func give(_ bytes: ByteBuffer) {
     sent += Int64(bytes.readableBytes)
+    content?.take(bytes)
     connection.write(bytes)
   }
 

@@ -79,6 +79,7 @@ extension Call {
     let attempt = UpstreamAttempt(self)
     self.attempt = attempt
     wasSent = true
+    beginContent(route)
     attempt.send(
       loop.clients.client(for: upstream.url), url: upstream.url(for: translator?.upstream.path ?? endpoint.path), method: head.method,
       fields: fields, body: body, on: loop.eventLoop)

@@ -21,6 +21,16 @@ extension Call {
     return nil
   }
 
+  /// Refuses what the route does not take in one request. Counts of tokens cost nothing and are not bounded.
+  func tooMuchInput(_ route: LLMRoute, _ call: ModelCall) -> LLMRefusal? {
+    guard let most = route.maxInput, case .call? = endpoint?.purpose else { return nil }
+    let input = TokenEstimate.input(of: call)
+    guard input > Int64(most) else { return nil }
+    return LLMRefusal(
+      .payloadTooLarge, .requestTooLarge,
+      "the request has about \(input) tokens, and the route /\(route.name) takes \(most) of them")
+  }
+
   /// The path without its query, for the audit trail, where a value that an agent wrote into it must not stand.
   var shownPath: String {
     let path = head.uri.prefix { $0 != "?" }

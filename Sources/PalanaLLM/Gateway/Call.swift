@@ -62,6 +62,8 @@ final class Call {
   /// Bytes of the answer that went to the agent.
   var sent: Int64 = 0
   var pause: Scheduled<Void>?
+  /// What is kept of the call; nil: nothing is.
+  var content: ContentCollector?
 
   init(connection: AgentConnection, loop: LLMLoop, agent: LLMAgent, head: HTTPRequestHead) {
     self.connection = connection
@@ -116,7 +118,7 @@ final class Call {
     guard head.headers[canonicalForm: "content-encoding"].allSatisfy({ $0.lowercased() == "identity" }) else {
       return LLMRefusal(.unsupportedMediaType, .malformedRequest, "the body must not be compressed")
     }
-    if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > loop.shared.limits.requestBytes {
+    if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > mostBytes {
       return tooLarge
     }
     return nil
@@ -131,11 +133,14 @@ final class Call {
   }
 
   private var tooLarge: LLMRefusal {
-    LLMRefusal(.payloadTooLarge, .requestTooLarge, "the body is longer than \(loop.shared.limits.requestBytes) bytes")
+    LLMRefusal(.payloadTooLarge, .requestTooLarge, "the body is longer than \(mostBytes) bytes")
   }
 
+  /// Of the body.
+  private var mostBytes: Int { min(route?.maxBody ?? .max, loop.shared.limits.requestBytes) }
+
   func receive(_ bytes: ByteBuffer) -> LLMRefusal? {
-    guard body.readableBytes + bytes.readableBytes <= loop.shared.limits.requestBytes else { return tooLarge }
+    guard body.readableBytes + bytes.readableBytes <= mostBytes else { return tooLarge }
     guard loop.take(bodyBytes: bytes.readableBytes, of: agent.id) else {
       return LLMRefusal(.serviceUnavailable, .overloaded, "the gateway has no room for more requests now", retryAfter: 1)
     }
@@ -186,7 +191,7 @@ final class Call {
       return LLMRefusal(
         .badRequest, .untranslatable, "an answer in the background cannot be counted: leave ‘background’ out", member: "background")
     }
-    return nil
+    return tooMuchInput(route, call)
   }
 
   private func reserve(_ route: LLMRoute) -> LLMRefusal? {
@@ -234,6 +239,7 @@ final class Call {
     // The SDKs repeat by themselves what a pause may mend; what it cannot mend they shall not.
     if refusal.isFinal { fields.add(name: "x-should-retry", value: "false") }
     connection.write(head: HTTPResponseHead(version: .http1_1, status: refusal.status, headers: fields))
+    content?.take(body)
     connection.write(body)
     sent += Int64(body.readableBytes)
     close(
@@ -249,7 +255,9 @@ final class Call {
     attempt = nil
     let isStream = answer?.isStream ?? false
     if isStream {
-      connection.write(ErrorBody(refusal).event(dialect))
+      let event = ErrorBody(refusal).event(dialect)
+      content?.take(event)
+      connection.write(event)
       connection.flush()
     }
     close(.error, reason: refusal.reason.rawValue, status: answer?.status, outcome: .error)
@@ -291,6 +299,7 @@ final class Call {
     pause?.cancel()
     loop.give(bodyBytes: received, of: agent.id)
     giveBackReasoning(status)
+    endContent(status)
     let settled = settle(outcome)
     count(outcome, reason: reason, isAllowed: decision == .allow, settled)
     var event = event(decision, reason: reason, status: status, settled)

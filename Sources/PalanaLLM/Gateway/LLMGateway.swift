@@ -47,7 +47,7 @@ package final class LLMGateway: Service {
   /// - Throws: ``PalanaError`` with code `invalid` or `failed`.
   package init(
     configuration: LLMGatewayConfiguration, ledger: Ledger, secrets: any SecretValueSource, audit: @escaping AuditFactory,
-    breaker: ReasoningBreaker? = nil, clock: WallClock = .system, logger: Logger
+    breaker: ReasoningBreaker? = nil, content: ContentLog? = nil, clock: WallClock = .system, logger: Logger
   ) throws(PalanaError) {
     let threads = configuration.threads > 0 ? configuration.threads : min(8, System.coreCount)
     let sinks: [any AuditSink]
@@ -65,8 +65,8 @@ package final class LLMGateway: Service {
     group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
     let shared = LLMShared(
       routes: routes, limits: configuration.limits, redactor: Redactor(configuration.redaction),
-      ledger: ledger, breaker: breaker, secrets: secrets, learner: FingerprintLearner(secrets: secrets), bridge: WorkBridge(limit: 4_096),
-      clock: clock, logger: logger)
+      ledger: ledger, breaker: breaker, secrets: secrets, learner: FingerprintLearner(secrets: secrets), content: content,
+      bridge: WorkBridge(limit: 4_096), clock: clock, logger: logger)
     self.shared = shared
     let eventLoops = Array(group.makeIterator())
     let clients = eventLoops.map { UpstreamClients(on: $0, tls: tls, connectTimeout: configuration.connectTimeout) }

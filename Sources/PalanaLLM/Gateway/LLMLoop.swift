@@ -14,6 +14,7 @@ struct LLMShared: Sendable {
   let seriesBounds = SeriesBounds()
   let secrets: any SecretValueSource
   let learner: FingerprintLearner
+  let content: ContentLog?
   let bridge: WorkBridge
   let clock: WallClock
   let logger: Logger

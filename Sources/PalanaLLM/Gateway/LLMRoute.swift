@@ -22,6 +22,12 @@ package struct LLMRoute: Sendable {
   package var retriesUncertain = false
   /// How many tokens an answer may have at most; lowers what agents ask for.
   package var maxOutput = 32_768
+  /// How many tokens a request may have at most, by our own estimate; nil: as many as the model takes.
+  package var maxInput: Int?
+  /// Of the body of a request; nil: the gateway's own bound.
+  package var maxBody: Int?
+  /// Whether what is asked and answered is kept in the content log.
+  package var keepsContent = false
   /// From the request to the head of the answer, for one attempt.
   package var firstByteTimeout = Duration.seconds(120)
   /// Between two pieces of an answer.

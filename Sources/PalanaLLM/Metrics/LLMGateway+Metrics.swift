@@ -16,7 +16,7 @@ extension LLMGateway {
       + [
         .gauge("palana_llm_calls_in_flight", "Calls of models that are under way.", Int64(shared.ledger.openCalls)),
         .gauge("palana_llm_connections", "Connections of agents to the gateway.", Int64(connections)),
-      ] + BudgetReport(shared.ledger.figures()).families
+      ] + BudgetReport(shared.ledger.figures()).families + (shared.content?.metrics ?? [])
   }
 }
 

@@ -28,6 +28,21 @@ extension Fixtures {
       "tokens":{"input":500,"cachedInput":0,"cacheWrite":0,"output":4096,"reasoning":0},"cost":"0.0629","isPriceKnown":true}]}
     """
 
+  static let content = """
+    {"damaged":["content-00000000001700000000-0a.sealed: record 3 is not as it was written"],"items":[
+     {"id":"9f3c0a5512de-4","time":"2026-11-21T00:58:01.250000Z","agent":"demo","agentID":"demo-1f0a93c27b","owner":"alice@example.com","route":"unified","model":"gpt-4.1",
+      "upstream":"api.openai.com","path":"/unified/v1/chat/completions","status":200,"requestBytes":812,"answerBytes":2400000,"isRequestTruncated":false,"isAnswerTruncated":true},
+     {"id":"9f3c0a5512de-5","time":"2026-11-21T00:58:40.000000Z","agent":"demo","agentID":"demo-1f0a93c27b","owner":"alice@example.com","route":"unified","model":"evil\\u001b[2Jmodel",
+      "upstream":"api.openai.com","path":"/unified/v1/chat/completions","requestBytes":12,"answerBytes":0,"isRequestTruncated":false,"isAnswerTruncated":false}]}
+    """
+
+  static let contentOfACall = """
+    {"call":{"id":"9f3c0a5512de-4","time":"2026-11-21T00:58:01.250000Z","agent":"demo","agentID":"demo-1f0a93c27b","owner":"alice@example.com","route":"unified","model":"gpt-4.1",
+      "upstream":"api.openai.com","path":"/unified/v1/chat/completions","status":200,"requestBytes":812,"answerBytes":2400000,"isRequestTruncated":false,"isAnswerTruncated":true},
+     "request":{"text":"{\\"model\\": \\"gpt-4.1\\",\\n \\"messages\\": [{\\"role\\": \\"user\\", \\"content\\": \\"\\u001b]0;owned\\u0007 \\u202e hello\\"}]}\\n"},
+     "answer":{"base64":"/wA="}}
+    """
+
   static let budgets = """
     {"items":[
      {"budget":"everyone","scope":{"each":"agent"},"group":"demo-1f0a93c27b","agent":"demo","owner":"alice@example.com","measure":"cost","window":"day",

@@ -9,6 +9,7 @@ final class FakeModels: Sendable {
   struct State {
     var usage: [LLMUsageQuery] = []
     var calls: [(owner: UserIdentity?, agent: String?, limit: Int)] = []
+    var content: [LLMContentQuery] = []
     var figures: [LLMProbe.Figures] = []
   }
 
@@ -37,8 +38,28 @@ final class FakeModels: Sendable {
         state.withLock { $0.calls.append((owner, agent, limit)) }
         return [Self.call(2), Self.call(1)]
       },
+      content: LLMProbe.Content(
+        list: { [self] query async throws(PalanaError) in
+          state.withLock { $0.content.append(query) }
+          return LLMContentList(items: [try Self.said()], damaged: ["content-1.sealed: record 7 is not as it was written"])
+        },
+        record: { id async throws(PalanaError) in
+          let item = try Self.said()
+          guard id == item.id else { throw PalanaError(.notFound, "nothing is kept of a call ‘\(id)’") }
+          return LLMContent(
+            call: item, request: LLMContentBody(Array("what was asked".utf8), isTruncated: false),
+            answer: LLMContentBody([0xff, 0x00], isTruncated: true))
+        }),
       figures: { [self] in state.withLock { $0.figures } },
       metrics: { [MetricFamily("palana_llm_calls_in_flight", .gauge, "Calls.", samples: [.init([], .integer(3))])] })
+  }
+
+  private static func said() throws(PalanaError) -> LLMContentItem {
+    let (owner, name) = (try UserIdentity("alice"), try ResourceName("demo"))
+    return LLMContentItem(
+      id: "a1b2-7", time: Timestamp(seconds: 1), agent: "demo", agentID: AgentID(owner: owner, name: name).text, owner: "alice",
+      route: "unified", model: "gpt-4.1", upstream: "openai", path: "/unified/v1/chat/completions", status: nil, requestBytes: 14,
+      answerBytes: 9_000, isRequestTruncated: false, isAnswerTruncated: true)
   }
 
   private static func latency(_ microseconds: [Int64]) -> LLMLatency {

@@ -105,7 +105,8 @@ final class GatewayWorld: Sendable {
 
   static func run(
     _ routes: [LLMRoute], budgets: [LLMBudget] = [], secrets: Secrets = Secrets(), limits: LLMLimits = LLMLimits(),
-    reasoning: AgentReasoning? = nil, _ body: (GatewayWorld) async throws -> Void
+    reasoning: AgentReasoning? = nil, content: ContentLog? = nil, redaction: [RedactionPattern] = [],
+    _ body: (GatewayWorld) async throws -> Void
   ) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     let folder = FileManager.default.temporaryDirectory.appending(path: "palana-llm-\(RandomToken.hex(bytes: 6))").path()
@@ -119,15 +120,21 @@ final class GatewayWorld: Sendable {
     var configuration = LLMGatewayConfiguration(listenAddress: loopback, routes: routes)
     configuration.threads = 2
     configuration.limits = limits
+    configuration.redaction = redaction
     let gateway = try LLMGateway(
-      configuration: configuration, ledger: ledger, secrets: secrets, audit: { _ in trail }, breaker: breaker, logger: logger)
+      configuration: configuration, ledger: ledger, secrets: secrets, audit: { _ in trail }, breaker: breaker, content: content,
+      logger: logger)
     try await gateway.listen()
     var alice = try agent("demo", of: "alice@example.com")
     (alice.instance, alice.reasoning) = ("run-1", reasoning)
     let world = GatewayWorld(gateway, ledger, breaker, trail, alice, try agent("other", of: "bob@example.com"))
     try await world.show(alice: false)
     let group = ServiceGroup(
-      configuration: .init(services: [.init(service: ledger), .init(service: breaker), .init(service: gateway)], logger: logger))
+      configuration: .init(
+        services: [.init(service: ledger), .init(service: breaker)] + (content.map { [.init(service: $0)] } ?? []) + [
+          .init(service: gateway)
+        ],
+        logger: logger))
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await group.run() }
       let result: Result<Void, any Error>

@@ -22,7 +22,8 @@ final class Models: Sendable {
     }
   }
 
-  init(withLiteLLM: Bool = false, stopsWithProcess: Bool = false) async throws {
+  /// - Parameter settings: lines of the configuration below `llm`, beside the routes.
+  init(withLiteLLM: Bool = false, stopsWithProcess: Bool = false, settings: [String] = []) async throws {
     let server = try await ModelServer()
     var litellm: ServerProcess?
     var routes = Self.routes(server)
@@ -33,7 +34,8 @@ final class Models: Sendable {
     }
     self.server = server
     self.litellm = litellm
-    platform = try await Platform(configuration: "llm:\n  routes:\n" + routes.map { "    \($0)\n" }.joined())
+    platform = try await Platform(
+      configuration: "llm:\n  routes:\n" + routes.map { "    \($0)\n" }.joined() + settings.map { "  \($0)\n" }.joined())
     if stopsWithProcess { ModelsTearDown.register(platform.home, server.folder, platform.upstream.folder) }
     do { try await platform.up() } catch {
       await tearDown()
@@ -61,6 +63,8 @@ final class Models: Sendable {
     let dead = #"{url: "http://\#(server.address):1", weight: 1000}"#
     return [
       "unified: {\(here), \(openAI)}",
+      "kept: {\(here), \(openAI), contentLog: true}",
+      "narrow: {\(here), \(openAI), maxInput: 100, maxBody: 4Ki}",
       "once: {\(here), \(openAI), retries: 0}",
       "few: {\(here), \(openAI), models: [words], aliases: {fast: words}, maxOutput: 1000}",
       "short: {\(here), \(openAI), firstByteTimeout: 1s, idleTimeout: 1s}",
