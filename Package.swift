@@ -117,7 +117,7 @@ let modules: [Module] = [
     uses: [
       "PalanaCore", "PalanaAPI", "PalanaAudit", "PalanaSecrets", "PalanaStore", "CRE2", asyncHTTPClient, crypto, logging, nioCore, nioHTTP1,
       nioPosix, nioSSL, serviceLifecycle,
-    ], testUses: ["Fuzzing", nioEmbedded], testExcludes: ["Dialects/Golden"]),
+    ], testUses: ["Fuzzing", nioEmbedded, nioHTTP2, swiftASN1, x509], testExcludes: ["Dialects/Golden"]),
   // One step above the gateway, whose checks and decisions it puts in front of another data plane.
   Module(
     name: "PalanaEnvoy",

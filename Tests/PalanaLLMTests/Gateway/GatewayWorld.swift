@@ -105,7 +105,7 @@ final class GatewayWorld: Sendable {
 
   static func run(
     _ routes: [LLMRoute], budgets: [LLMBudget] = [], secrets: Secrets = Secrets(), limits: LLMLimits = LLMLimits(),
-    reasoning: AgentReasoning? = nil, content: ContentLog? = nil, redaction: [RedactionPattern] = [],
+    reasoning: AgentReasoning? = nil, content: ContentLog? = nil, redaction: [RedactionPattern] = [], trusting certificates: [String] = [],
     _ body: (GatewayWorld) async throws -> Void
   ) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -119,6 +119,7 @@ final class GatewayWorld: Sendable {
     let loopback = try #require(IPAddress("127.0.0.1"))
     var configuration = LLMGatewayConfiguration(listenAddress: loopback, routes: routes)
     configuration.threads = 2
+    configuration.upstreamCAFiles = certificates
     configuration.limits = limits
     configuration.redaction = redaction
     let gateway = try LLMGateway(
