@@ -136,13 +136,13 @@ def llm(table):
         is_stream, key = "stream" in name, "eventsPerSecond" if "streams" in name else "perSecond"
         for who, one in row.items():
             def added(figure):
-                return "–" if who == "no gateway" or not one.get(figure) else f"+{(one[figure] - bare[figure]) / 1000:,.2f}"
+                return "–" if who == "no gateway" or not one.get(figure) else f"{(one[figure] - bare[figure]) / 1000:+,.2f}"
             body.append([
                 name, who, number(one[key]) + (" events/s" if "streams" in name else " calls/s"), f"({ratio(one[key], peer.get(key))})",
                 f"{one['p50us'] / 1000:,.2f}/{one['p99us'] / 1000:,.2f}", f"{added('p50us')}/{added('p99us')}",
                 f"{one['firstP50us'] / 1000:,.2f}" if is_stream else "–", number(one["coresUsed"], 2),
                 f"{one['errors']:.0f} ({one['error'][:60]})" if one["errors"] else "0"])
     out += lines(["", "", "rate", "to LiteLLM", "p50/p99 ms", "added ms", "first event ms", "cores", "errors"], body)
-    body = [[who, f"{one['open']:,}", number(one["beforeMiB"], 1), number(one["withMiB"], 1), number(one["withMiB"] - one["beforeMiB"], 1)]
+    body = [[who, f"{one['open']:,}", number(one["beforeMiB"], 1), number(one["withMiB"], 1), number(one["withMiB"] - one["beforeMiB"], 1), number(one["afterMiB"], 1)]
             for who, one in memory.items()]
-    return [*out, "", "Memory with open streams (of Palana the whole daemon)", *lines(["", "streams", "before MiB", "with them MiB", "more MiB"], body)]
+    return [*out, "", "Memory with open streams (of Palana the whole daemon)", *lines(["", "streams", "before MiB", "with them MiB", "more MiB", "after all cases MiB"], body)]
