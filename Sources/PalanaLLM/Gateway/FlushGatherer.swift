@@ -11,9 +11,18 @@ final class FlushGatherer: ChannelOutboundHandler {
   func flush(context: ChannelHandlerContext) {
     guard !isDue else { return }
     isDue = true
-    context.eventLoop.assumeIsolated().execute {
-      self.isDue = false
-      context.flush()
-    }
+    context.eventLoop.assumeIsolated().execute { self.send(context) }
+  }
+
+  /// What was to be sent before the end is.
+  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    send(context)
+    context.close(mode: mode, promise: promise)
+  }
+
+  private func send(_ context: ChannelHandlerContext) {
+    guard isDue else { return }
+    isDue = false
+    context.flush()
   }
 }

@@ -41,7 +41,7 @@ enum JSONEscapes {
     return result
   }
 
-  /// Whether there is a `\u` or a `\/`.
+  /// Whether there is a `\u` or a `\/`, or a `\\`, which may begin one in a text within the text.
   private static func hasChosen(_ bytes: borrowing Span<UInt8>) -> Bool {
     // The buffer is only read, within its count, and does not escape.
     unsafe bytes.withUnsafeBufferPointer { buffer in
@@ -50,7 +50,7 @@ enum JSONEscapes {
       while index + 1 < buffer.count, let found = unsafe memchr(base + index, Int32(UInt8(ascii: "\\")), buffer.count - index - 1) {
         index = unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
         let next = unsafe buffer[index + 1]
-        if next == UInt8(ascii: "u") || next == UInt8(ascii: "/") { return true }
+        if next == UInt8(ascii: "u") || next == UInt8(ascii: "/") || next == UInt8(ascii: "\\") { return true }
         index += 2
       }
       return false

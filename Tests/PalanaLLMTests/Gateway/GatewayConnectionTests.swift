@@ -1,4 +1,5 @@
 import NIOHTTP1
+import PalanaAudit
 import Testing
 
 @testable import PalanaLLM
