@@ -86,8 +86,11 @@ struct ExecHandshake: Sendable {
       .connect(host: address.host, port: address.port) { channel in
         channel.eventLoop.makeCompletedFuture {
           let pipeline = channel.pipeline.syncOperations
-          try pipeline.addHandler(LateEnd())
-          if let context { try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: name)) }
+          let socket = LateEnd()
+          try pipeline.addHandler(socket)
+          if let context {
+            try pipeline.addHandlers(NIOSSLClientHandler(context: context, serverHostname: name), PromptClose(socket))
+          }
           var configuration = NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: Self.configuration(head, refusal))
           // The first frames may come in one packet with the switch.
           configuration.leftOverBytesStrategy = .forwardBytes
@@ -119,19 +122,5 @@ struct ExecHandshake: Sendable {
         return .refused
       }
     }
-  }
-}
-
-/// Tells of the end of what the server sends one turn of the event loop later.
-///
-/// A program that ends at once sends everything, and the end, in one go with the switch; what follows the switch is handed on only in the
-/// next turn, and would come after the end.
-private final class LateEnd: ChannelInboundHandler {
-  typealias InboundIn = ByteBuffer
-
-  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
-    let context = NIOLoopBound(context, eventLoop: context.eventLoop)
-    context.eventLoop.execute { context.value.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
   }
 }
