@@ -89,7 +89,8 @@ struct ExecHandshake: Sendable {
           let socket = LateEnd()
           try pipeline.addHandler(socket)
           if let context {
-            try pipeline.addHandlers(NIOSSLClientHandler(context: context, serverHostname: name), PromptClose(socket))
+            // The end may be that of TLS, or that of the socket.
+            try pipeline.addHandlers(NIOSSLClientHandler(context: context, serverHostname: name), LateEnd(), PromptClose(socket))
           }
           var configuration = NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: Self.configuration(head, refusal))
           // The first frames may come in one packet with the switch.
