@@ -66,6 +66,8 @@ final class JudgeTable {
     }
     let flow = RequestFlow(agent: agent, source: source.source, loop: loop)
     flow.tunnel = open?.tunnel
+    // Its event may come after the end of the tunnel, which then needs none.
+    open?.tunnel.hasRequests = true
     let exchange = flow.makeExchange()
     let request = JudgedRequest(flow: flow, exchange: exchange, table: self, answer: answer)
     requests[exchange.id] = request
