@@ -145,6 +145,9 @@ def run(context):
                         # So many streams need their time to begin.
                         one = calls.run(contender, model, connections, seconds * (4 if connections >= 500 else 1), stream=stream, prompt=prompt)
                         rows.setdefault(name, {}).setdefault(who, []).append(one)
+                        # The gateways share a core: the next one's turn begins when this one has nothing left to do.
+                        if connections >= 500:
+                            until_idle(contender)
             for who, one in memory.items():
                 one["afterMiB"] = round(machine.resident_bytes(contenders[who].pids()) / 1048576, 1)
     finally:
