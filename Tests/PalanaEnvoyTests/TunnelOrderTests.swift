@@ -9,14 +9,7 @@ import Testing
   /// A tunnel with a request has that request's event and none of its own, whichever of them is heard of first.
   @Test(arguments: [true, false]) func aTunnelWithARequestHasOneEvent(_ isTunnelFirst: Bool) async throws {
     try await JudgeFixture.run { judge, agent, sink in
-      let source = JudgedSource(
-        agent: agent.id, source: AuditEvent.Source(ip: try #require(IPAddress("127.0.1.1")), port: 40_000), tunnel: nil)
-      let tunnel = try await Self.allowed(
-        judge,
-        JudgedHead(
-          method: "CONNECT", target: "allowed.test:443", authority: "allowed.test:443",
-          fields: [.init(name: "proxy-authorization", value: Array(GatewayFixture.basic(GatewayFixture.tokenA).utf8))],
-          serverName: nil, isHTTP10: false), source)
+      let (source, tunnel) = try await Self.openTunnel(judge, agent)
       var inside = source
       inside.tunnel = tunnel
       let request = try await Self.allowed(
@@ -38,19 +31,21 @@ import Testing
   /// A tunnel in which nothing was asked has an event.
   @Test func aTunnelWithoutARequestHasOneToo() async throws {
     try await JudgeFixture.run { judge, agent, sink in
-      let source = JudgedSource(
-        agent: agent.id, source: AuditEvent.Source(ip: try #require(IPAddress("127.0.1.1")), port: 40_000), tunnel: nil)
-      let tunnel = try await Self.allowed(
-        judge,
-        JudgedHead(
-          method: "CONNECT", target: "allowed.test:443", authority: "allowed.test:443",
-          fields: [.init(name: "proxy-authorization", value: Array(GatewayFixture.basic(GatewayFixture.tokenA).utf8))],
-          serverName: nil, isHTTP10: false), source)
+      let (_, tunnel) = try await Self.openTunnel(judge, agent)
       judge.tunnelClosed(tunnel, JudgedHandshake(serverName: "allowed.test", outcome: .fine))
       judge.tunnelClosed(tunnel, nil)
       _ = await judge.tunnel(tunnel)
       #expect(sink.events.map(\.decision) == [.allow] && sink.events.first?.request?.path == nil)
     }
+  }
+
+  private static func openTunnel(_ judge: EgressJudge, _ agent: EgressAgent) async throws -> (source: JudgedSource, id: String) {
+    let source = JudgedSource(
+      agent: agent.id, source: AuditEvent.Source(ip: try #require(IPAddress("127.0.1.1")), port: 40_000), tunnel: nil)
+    let head = JudgedHead(
+      method: "CONNECT", target: "allowed.test:443", authority: "allowed.test:443",
+      fields: [.init(name: "proxy-authorization", value: Array(GatewayFixture.basic(GatewayFixture.tokenA).utf8))])
+    return (source, try await allowed(judge, head, source))
   }
 
   private static func allowed(_ judge: EgressJudge, _ head: JudgedHead, _ source: JudgedSource) async throws -> String {
